@@ -1,0 +1,1 @@
+"""Assigning a batch of tickets to agents."""

@@ -1,0 +1,196 @@
+"""A ticket and what the desk has decided about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from triagedesk.agents import SkillNeed
+from triagedesk.catalog import Label, Sla, SlaUnit
+from triagedesk.priority import Level, Priority, PriorityDecision
+
+
+class Status(StrEnum):
+    """Where a ticket stands at the helpdesk."""
+
+    OPEN = "open"
+    ON_HOLD = "on_hold"
+    RESOLVED = "resolved"
+
+
+class DecidedBy(StrEnum):
+    """Who or what classified a ticket."""
+
+    SOURCE = "source"
+    CORRECTION = "correction"
+    LOCAL = "local"
+    LLM = "llm"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """A ticket as it arrived. Empty text, None and an SLA value of 0 mean "not filled"."""
+
+    #: Name of the source it came from, e.g. `webhook` or `file`.
+    source: str
+    #: The source's own id; unique within the source.
+    id: str
+    short_description: str
+    long_description: str = ""
+    requester_email: str = ""
+    request_category: str = ""
+    request_type: str = ""
+    sla_value: int = 0
+    sla_unit: SlaUnit | None = None
+    status: Status = Status.OPEN
+    priority: Priority | None = None
+    impact: Level | None = None
+    urgency: Level | None = None
+    #: When it was raised; None where the source does not say (then: when it was first seen).
+    created_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.created_at is not None and self.created_at.tzinfo is None:
+            raise ValueError(f"created_at of ticket {self.id} has no time zone: {self.created_at}")
+
+    @property
+    def text(self) -> str:
+        """Subject and body, as models read them."""
+        return f"{self.short_description}\n{self.long_description}".strip()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over everything a decision depends on; the same content gives the same hash."""
+        content = [
+            self.short_description,
+            self.long_description,
+            self.request_category,
+            self.request_type,
+            self.sla_value,
+            self.sla_unit,
+            self.priority,
+            self.impact,
+            self.urgency,
+        ]
+        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenTicket:
+    """A ticket that could not be read and was set aside."""
+
+    #: Position in the answer, from 0.
+    position: int
+    #: Its id, where it had one.
+    id: str
+    #: What is wrong, naming the field and the value.
+    reason: str
+    #: The raw item, cut to a readable length.
+    raw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """A label a classifier considered, with its probability."""
+
+    label: Label
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """What a ticket is, who said so, and how sure they were."""
+
+    #: None when nothing in the catalog fits.
+    label: Label | None
+    #: Calibrated probability that the label is right, 0-1.
+    confidence: float
+    decided_by: DecidedBy
+    #: Model name and version, e.g. `local` / `minilm-int8+use+topics:3f2a`.
+    model: str = ""
+    model_version: str = ""
+    #: True when nobody should rely on it before a person has looked.
+    needs_review: bool = False
+    #: Why it needs review, or what happened on the way ("the LLM did not answer: ...").
+    notes: tuple[str, ...] = ()
+    #: The phrases that decided.
+    evidence: tuple[str, ...] = ()
+    #: The best labels not chosen, most probable first.
+    alternatives: tuple[Alternative, ...] = ()
+    #: Stated by an LLM reply only.
+    impact: Level | None = None
+    urgency: Level | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An agent a ticket could have gone to."""
+
+    agent_id: str
+    agent_name: str
+    #: Net score after load and slot price.
+    score: float
+    #: Skill match 0-1.
+    match: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """Why agents were not considered."""
+
+    reason: str
+    #: Ids of the agents excluded for this reason; the first few by name order.
+    agent_ids: tuple[str, ...]
+    #: How many were excluded for it in all.
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Who gets a ticket, and why; `agent_id` None is a deferral: better left in the queue."""
+
+    ticket_id: str
+    agent_id: str | None
+    agent_name: str = ""
+    score: float = 0.0
+    #: Score parts by name: match, urgency, load, experience, slot_price, affinity.
+    parts: Mapping[str, float] = field(default_factory=dict)
+    needs: tuple[SkillNeed, ...] = ()
+    runner_up: Candidate | None = None
+    #: Score difference to the runner-up; None without one.
+    margin: float | None = None
+    exclusions: tuple[Exclusion, ...] = ()
+    #: True when nobody on the roster has a skill the ticket needs.
+    skill_gap: bool = False
+    #: False when it comes from the greedy fallback.
+    optimal: bool = True
+    #: One sentence a colleague could have written.
+    rationale: str = ""
+    #: What would have changed the choice.
+    would_change: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriagedTicket:
+    """A ticket with every decision about it."""
+
+    ticket: Ticket
+    #: When it was first seen here; the SLA starts at `ticket.created_at` or else here.
+    received_at: datetime
+    classification: Classification
+    catalog_version: str
+    policy_version: str
+    decided_at: datetime
+    #: None when no catalog entry applies and none arrived with the ticket.
+    sla: Sla | None
+    response_due_at: datetime | None
+    resolution_due_at: datetime | None
+    priority: PriorityDecision
+    #: None until the batch has been assigned.
+    assignment: Assignment | None = None
