@@ -74,7 +74,7 @@ class ServiceCatalog:
         }
 
     def match(self, request_category: str, request_type: str) -> CatalogEntry | None:
-        """The entry of that name, any case and spacing; None when the pair is not in the catalog."""
+        """The entry of that name, any case and spacing; None when there is no such pair."""
         return self._by_name.get((normalise(request_category), normalise(request_type)))
 
     def candidates(self, request_category: str, request_type: str) -> Sequence[CatalogEntry]:
