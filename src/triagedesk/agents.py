@@ -1,11 +1,15 @@
-"""Agents: skills, capacity, availability."""
+"""Agents: skills, capacity, availability. `agents_parser.parse_agents` reads a roster."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+#: The most open work an agent may have where nobody says, in tickets.
+DEFAULT_CAPACITY = 20
 
 
 class Availability(StrEnum):
@@ -14,6 +18,45 @@ class Availability(StrEnum):
     AVAILABLE = "available"
     AWAY = "away"
     OFFLINE = "offline"
+
+    @classmethod
+    def of(cls, word: object) -> Availability:
+        """What a roster's word means; ValueError when unknown."""
+        text = (
+            re.sub(r"[\s_-]+", " ", word[:100]).strip().casefold() if isinstance(word, str) else ""
+        )
+        for availability, words in _AVAILABILITY_WORDS.items():
+            if text in words:
+                return availability
+        raise ValueError("not one of available, busy, away, offline, on leave")
+
+
+_AVAILABILITY_WORDS: Mapping[Availability, tuple[str, ...]] = {
+    Availability.AVAILABLE: ("available", "active", "free", "online", "on shift"),
+    Availability.AWAY: (
+        "away",
+        "break",
+        "busy",
+        "do not disturb",
+        "in a meeting",
+        "lunch",
+        "meeting",
+        "on break",
+    ),
+    Availability.OFFLINE: (
+        "absent",
+        "inactive",
+        "leave",
+        "off shift",
+        "offline",
+        "on leave",
+        "on vacation",
+        "out of office",
+        "sick",
+        "unavailable",
+        "vacation",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +82,7 @@ class Agent:
     #: Open work assigned to them now, in tickets.
     load: int = 0
     #: The most open work they may have, in tickets.
-    capacity: int = 20
+    capacity: int = DEFAULT_CAPACITY
     availability: Availability = Availability.AVAILABLE
     #: Years or levels; only ever breaks ties.
     experience: float = 0.0

@@ -1,14 +1,25 @@
-"""The Service Catalog: request_category -> request_type -> SLA; parsed, matched, versioned."""
+"""The Service Catalog: request_category -> request_type -> SLA; matched and versioned.
+
+`catalog_parser.parse_catalog` makes one from text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from triagedesk.cleaning import excerpt
 from triagedesk.priority import Level
+from triagedesk.words import whole_number
+
+#: The longest target, in hours or days; beyond it nobody means a deadline.
+MAX_SLA_VALUE = 100_000
 
 
 class Label(NamedTuple):
@@ -27,6 +38,20 @@ class SlaUnit(StrEnum):
     HOURS = "hours"
     DAYS = "days"
 
+    @classmethod
+    def of(cls, word: object) -> SlaUnit:
+        """The unit a helpdesk or a catalog names, in any case; ValueError when unknown."""
+        unit = _UNITS.get(word.strip().casefold()) if isinstance(word, str) else None
+        if unit is None:
+            raise ValueError(f"{excerpt(word)} is not hours or days")
+        return unit
+
+
+_UNITS: Mapping[str, SlaUnit] = {
+    **dict.fromkeys(("hours", "hour", "h"), SlaUnit.HOURS),
+    **dict.fromkeys(("days", "day", "d"), SlaUnit.DAYS),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sla:
@@ -34,6 +59,19 @@ class Sla:
 
     value: int
     unit: SlaUnit
+
+
+def sla_value_of(value: object) -> int:
+    """An SLA's value, quoted or not; ValueError when it is no whole number from 0 on."""
+    try:
+        number = whole_number(value)
+    except ValueError as error:
+        raise ValueError(f"{excerpt(value)} is {error}") from None
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    if number > MAX_SLA_VALUE:
+        raise ValueError(f"{number} is more than {MAX_SLA_VALUE}")
+    return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +125,27 @@ class ServiceCatalog:
         ]
 
 
+def catalog_version(entries: Sequence[CatalogEntry]) -> str:
+    """A hash of what entries say, whatever their order: 16 hexadecimal digits."""
+    meaning = sorted(
+        json.dumps(
+            [
+                entry.label,
+                [entry.sla.value, entry.sla.unit],
+                [entry.response.value, entry.response.unit] if entry.response else None,
+                entry.description,
+                entry.examples,
+                entry.skills,
+                entry.assignment_group,
+                entry.default_impact,
+                entry.calendar,
+            ]
+        )
+        for entry in entries
+    )
+    return hashlib.sha256("\n".join(meaning).encode()).hexdigest()[:16]
+
+
 def normalise(name: str) -> str:
-    """A name as it is compared: case folded, white space collapsed."""
-    return " ".join(name.split()).casefold()
+    """A name as it is compared: case folded, accents composed, white space collapsed."""
+    return unicodedata.normalize("NFC", " ".join(name.split()).casefold())

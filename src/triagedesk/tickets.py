@@ -82,6 +82,17 @@ class Ticket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReceivedTicket:
+    """A ticket as the store keeps it."""
+
+    #: The store's own number for it.
+    key: int
+    ticket: Ticket
+    #: When it was first seen here.
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class BrokenTicket:
     """A ticket that could not be read and was set aside."""
 
@@ -180,6 +191,8 @@ class Assignment:
 class TriagedTicket:
     """A ticket with every decision about it."""
 
+    #: The store's own number for the ticket; 0 outside a store.
+    key: int = 0
     ticket: Ticket
     #: When it was first seen here; the SLA starts at `ticket.created_at` or else here.
     received_at: datetime

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from triagedesk.priority import Priority
+from triagedesk.tickets import DecidedBy, Status, TriagedTicket
+
+#: How many tickets `Figures.urgent` names.
+URGENT_SHOWN = 10
+#: A ticket is at risk once less than this share of its time is left.
+AT_RISK_SHARE = 0.25
+#: The same, where it is not known when its clock started.
+AT_RISK_WITHOUT_START = timedelta(hours=4)
+
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,10 @@ class ReportRow:
     #: Why this agent, or why it stays in the queue.
     rationale: str = ""
     priority_evidence: tuple[str, ...] = ()
+    #: When its SLA clock started; None where that is not known.
+    started_at: datetime | None = None
+    #: Only an open ticket can be at risk or breach.
+    status: Status = Status.OPEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +76,35 @@ def sort_key(row: ReportRow) -> tuple[str, str, str, str]:
     )
 
 
+def row_of(triaged: TriagedTicket) -> ReportRow:
+    """A triaged ticket as the report shows it."""
+    ticket, classified = triaged.ticket, triaged.classification
+    label, assignment = classified.label, triaged.assignment
+    arrived_classified = classified.decided_by is DecidedBy.SOURCE
+    return ReportRow(
+        id=ticket.id,
+        request_category=label.request_category if label else "",
+        request_type=label.request_type if label else "",
+        short_description=ticket.short_description,
+        sla_value=triaged.sla.value if triaged.sla else None,
+        sla_unit=str(triaged.sla.unit) if triaged.sla else "",
+        priority=triaged.priority.priority,
+        due=triaged.resolution_due_at,
+        agent=(assignment.agent_name or assignment.agent_id or "") if assignment else "",
+        confidence=None if arrived_classified else classified.confidence,
+        decided_by=str(classified.decided_by),
+        needs_review=classified.needs_review,
+        notes=classified.notes,
+        alternatives=tuple(
+            f"{other.label} ({other.probability:.0%})" for other in classified.alternatives
+        ),
+        rationale=assignment.rationale if assignment else "",
+        priority_evidence=triaged.priority.evidence,
+        started_at=ticket.created_at or triaged.received_at,
+        status=ticket.status,
+    )
+
+
 @dataclass(kw_only=True)
 class Figures:
     """What a report says in numbers; counts are tickets."""
@@ -71,7 +116,75 @@ class Figures:
     needs_review: int = 0
     assigned: int = 0
     deferred: int = 0
-    #: Past due at the time of the report.
+    #: Open and past due at the time of the report.
     breached: int = 0
-    #: Due within the next quarter of their SLA, or within four hours.
+    #: Open, not yet due, and in the last quarter of the time from its start to its due time (the
+    #: last four hours where its start is not known).
     at_risk: int = 0
+    #: Has a due time, and is neither breached nor at risk.
+    on_time: int = 0
+    #: No SLA is known, or it is 0.
+    no_deadline: int = 0
+    #: Tickets that are P1, breached or at risk.
+    urgent_total: int = 0
+    #: The first of them in order of work: priority, then due time, then id.
+    urgent: list[ReportRow] = field(default_factory=list)
+    #: Tickets that could not be read and were set aside; not part of `total`.
+    set_aside: int = 0
+
+
+def is_breached(row: ReportRow, now: datetime) -> bool:
+    """True for an open ticket whose due time has passed."""
+    return row.status is Status.OPEN and row.due is not None and row.due < now
+
+
+def is_at_risk(row: ReportRow, now: datetime) -> bool:
+    """True for an open ticket that is not due yet but soon will be, see `Figures.at_risk`."""
+    if row.status is not Status.OPEN or row.due is None or row.due < now:
+        return False
+    if row.started_at is None or row.started_at >= row.due:
+        return row.due - now <= AT_RISK_WITHOUT_START
+    return row.due - now <= (row.due - row.started_at) * AT_RISK_SHARE
+
+
+def tally(rows: Iterable[ReportRow], now: datetime, *, set_aside: int = 0) -> Figures:
+    """Count `rows` in one pass as they stand at `now`, in constant memory."""
+    figures = Figures(set_aside=set_aside)
+    urgent = _FirstInOrderOfWork(URGENT_SHOWN)
+    for row in rows:
+        breached, at_risk = is_breached(row, now), is_at_risk(row, now)
+        figures.total += 1
+        figures.by_decided_by[row.decided_by] += 1
+        figures.by_priority[row.priority] += 1
+        figures.by_category[row.request_category] += 1
+        figures.needs_review += row.needs_review
+        figures.assigned += bool(row.agent)
+        figures.deferred += not row.agent
+        figures.breached += breached
+        figures.at_risk += at_risk
+        figures.no_deadline += row.due is None
+        figures.on_time += row.due is not None and not breached and not at_risk
+        if breached or at_risk or row.priority is Priority.P1:
+            figures.urgent_total += 1
+            urgent.offer(row)
+    figures.urgent = urgent.rows()
+    return figures
+
+
+class _FirstInOrderOfWork:
+    """Keeps the first few rows in order of work out of any number."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[tuple[Priority, datetime, str, int, ReportRow]] = []
+        self._offered = 0
+
+    def offer(self, row: ReportRow) -> None:
+        # The position stands before the row, so that two rows themselves are never compared.
+        self._offered += 1
+        self._kept.append((row.priority, row.due or _LAST_MOMENT, row.id, self._offered, row))
+        if len(self._kept) > 20 * self._size:
+            self._kept = heapq.nsmallest(self._size, self._kept)
+
+    def rows(self) -> list[ReportRow]:
+        return [kept[-1] for kept in heapq.nsmallest(self._size, self._kept)]

@@ -1,1 +1,114 @@
-"""Every query."""
+"""The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
+
+Queries stand by noun: `tickets`, `agents`, `reports`, `runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Self
+
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import Connection
+
+from triagedesk.store.agents import AgentQueries
+from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
+from triagedesk.store.reports import ReportQueries
+from triagedesk.store.runs import RunQueries
+from triagedesk.store.tables import metadata
+from triagedesk.store.tickets import TicketQueries
+
+#: Any number will do, as long as every process takes the same one.
+_MIGRATION_LOCK = 7_126_001
+_DESK_LOCK = 7_126_002
+
+
+class Transaction(TicketQueries, AgentQueries, ReportQueries, RunQueries):
+    """All queries over one open transaction."""
+
+
+class Store:
+    """A database with the current schema."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Self:
+        """Open the database at the SQLAlchemy `url` and bring its schema up to date.
+
+        Raises SettingsError, StoreBusy or StoreError.
+        """
+        engine = open_engine(url, lock_timeout=lock_timeout)
+        with clear_errors(engine.url), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
+            _migrate(connection)
+        return cls(engine)
+
+    @property
+    def origin(self) -> str:
+        """The database's address without its password, for messages."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """Open a transaction: committed at the end, rolled back when anything is raised."""
+        with clear_errors(self._engine.url), self._engine.begin() as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def begin_alone(self) -> Iterator[Transaction]:
+        """Open a transaction that no other writer of loads runs beside."""
+        with self.begin() as transaction:
+            if transaction.connection.dialect.name == "postgresql":
+                transaction.connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:n)"), {"n": _DESK_LOCK}
+                )
+            yield transaction
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads, so that it waits for no writer."""
+        engine = self._engine.execution_options(reads_only=True)
+        with clear_errors(self._engine.url), engine.connect() as connection, connection.begin():
+            yield Transaction(connection)
+
+    def copy_into(self, other: Self) -> None:
+        """Copy every row into an empty store; reports come without their files."""
+        with self.read() as mine, other.begin() as theirs:
+            for table in metadata.sorted_tables:
+                rows = mine.connection.execution_options(yield_per=1000).execute(table.select())
+                for part in rows.mappings().partitions():
+                    theirs.connection.execute(
+                        table.insert(),
+                        [{**row, **({"content": b""} if "content" in row else {})} for row in part],
+                    )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _migrate(connection: Connection) -> None:
+    """Run the Alembic migrations that are missing."""
+    # Alembic takes a fifth of a second to import: ask first whether there is anything to do.
+    folder = files("triagedesk.store") / "migrations"
+    newest = max(
+        entry.name.removesuffix(".py")
+        for entry in (folder / "versions").iterdir()
+        if entry.name.endswith(".py") and entry.name[0].isdigit()
+    )
+    if connection.dialect.has_table(connection, "alembic_version"):
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found == newest:
+            return
+    from alembic import command  # noqa: PLC0415 (only when there is something to migrate)
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

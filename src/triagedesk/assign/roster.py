@@ -1,0 +1,142 @@
+"""The agents of a batch as tables: who is open for work, their room, skills and groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from triagedesk.agents import Agent
+from triagedesk.assign.records import AssignPolicy
+from triagedesk.assign.score import closed_reason
+from triagedesk.errors import AgentsError, Problem
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+BEST_PROFICIENCY = 10
+#: Rows of `members` for "none asked for" and "nobody on the roster belongs to it".
+ANY_GROUP, NO_SUCH_GROUP = -1, -2
+Name = TypeVar("Name", str, float)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Roster:
+    """Everyone on the roster; the open agents, in order of id, are the columns of every table."""
+
+    #: Everyone, in order of id.
+    everyone: tuple[Agent, ...]
+    #: Who takes new work now, in order of id.
+    open: tuple[Agent, ...]
+    #: Why the others do not -> who, in order of name.
+    closed: dict[str, tuple[Agent, ...]]
+    #: Open work and capacity of the open agents, in tickets.
+    load: Ints
+    capacity: Ints
+    #: Rank by experience, 0 for the least; equals share a rank.
+    experience_rank: Ints
+    longest_experience: float
+    #: Folded skill -> row of `proficiency`, for every skill anyone on the roster has.
+    skills: dict[str, int]
+    #: Proficiency by skill and open agent; the last row is zeros and stands for "no skill".
+    proficiency: Singles
+    #: Folded group -> row of `members`, for every group anyone on the roster belongs to.
+    groups: dict[str, int]
+    #: Whether an open agent belongs to a group; the last rows are NO_SUCH_GROUP and ANY_GROUP.
+    members: Flags
+
+    @property
+    def room(self) -> Ints:
+        """Free slots of the open agents."""
+        return self.capacity - self.load
+
+
+def fold(name: str) -> str:
+    """A skill or group name as it is compared: letter case and outer spaces do not count."""
+    return name.strip().casefold()
+
+
+def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) -> Roster:
+    """Lay the agents out as tables; raises AgentsError naming every agent that is not valid."""
+    check_agents(agents)
+    everyone = tuple(sorted(agents, key=lambda agent: agent.id))
+    reasons = [closed_reason(agent, now, policy) for agent in everyone]
+    opened = tuple(agent for agent, why in zip(everyone, reasons, strict=True) if not why)
+    closed: dict[str, list[Agent]] = {}
+    for agent, why in zip(everyone, reasons, strict=True):
+        if why:
+            closed.setdefault(why, []).append(agent)
+    skills = _number({fold(skill) for agent in everyone for skill in agent.skills})
+    groups = _number({fold(group) for agent in everyone for group in agent.groups})
+    ranks = _number({agent.experience for agent in opened})
+    return Roster(
+        everyone=everyone,
+        open=opened,
+        closed={why: tuple(sorted(closed[why], key=_by_name)) for why in sorted(closed)},
+        load=np.array([agent.load for agent in opened], np.int64),
+        capacity=np.array([agent.capacity for agent in opened], np.int64),
+        experience_rank=np.array([ranks[agent.experience] for agent in opened], np.int64),
+        longest_experience=max((agent.experience for agent in everyone), default=0.0),
+        skills=skills,
+        proficiency=_proficiency(opened, skills),
+        groups=groups,
+        members=_members(opened, groups),
+    )
+
+
+def check_agents(agents: Sequence[Agent]) -> None:
+    """Raise AgentsError with every agent that cannot be right."""
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for agent in agents:
+        where = f"agents[{agent.id}]"
+        if agent.id in seen:
+            problems.append(Problem(where=where, what="this id is given more than once"))
+        seen.add(agent.id)
+        if agent.load < 0:
+            problems.append(Problem(where=f"{where}.load", what=f"{agent.load} is below 0"))
+        if agent.capacity < 0:
+            problems.append(Problem(where=f"{where}.capacity", what=f"{agent.capacity} is below 0"))
+        if not math.isfinite(agent.experience) or agent.experience < 0:
+            what = f"{agent.experience} is not a number of 0 or more"
+            problems.append(Problem(where=f"{where}.experience", what=what))
+        problems += [
+            Problem(where=f"{where}.skills.{skill}", what=f"proficiency {level} is not 1 to 10")
+            for skill, level in agent.skills.items()
+            if not 1 <= level <= BEST_PROFICIENCY
+        ]
+    if problems:
+        raise AgentsError(problems=problems)
+
+
+def _by_name(agent: Agent) -> tuple[str, str]:
+    return agent.name, agent.id
+
+
+def _number(names: set[Name]) -> dict[Name, int]:
+    return {name: number for number, name in enumerate(sorted(names))}
+
+
+def _proficiency(opened: Sequence[Agent], skills: dict[str, int]) -> Singles:
+    table = np.zeros((len(skills) + 1, len(opened)), np.float32)
+    for column, agent in enumerate(opened):
+        for skill, level in agent.skills.items():
+            row = skills[fold(skill)]
+            table[row, column] = max(level, table[row, column])
+    return table
+
+
+def _members(opened: Sequence[Agent], groups: dict[str, int]) -> Flags:
+    table = np.zeros((len(groups) + 2, len(opened)), np.bool_)
+    table[ANY_GROUP] = True
+    for column, agent in enumerate(opened):
+        for group in agent.groups:
+            table[groups[fold(group)], column] = True
+    return table

@@ -1,0 +1,112 @@
+"""What giving a class of tickets to an agent is worth, in blocks that bound the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from triagedesk.assign.classes import Classes
+from triagedesk.assign.records import AssignPolicy
+from triagedesk.assign.roster import ANY_GROUP, Flags, Floats, Ints, Roster, Singles
+from triagedesk.assign.score import affinity_value, skill_match
+
+#: Cells of a block of classes x agents: 1 MB of singles, so that it stays in the cache.
+BLOCK_CELLS = 1 << 18
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Worth:
+    """The worth of every pair of a class and an open agent, worked out when asked for.
+
+    A pair is *fit* when the agent is in the group and has a needed skill, *open* when the agent
+    is in the group. Worth is urgency x (match + affinity), less the fallback for a pair that is
+    open but not fit.
+    """
+
+    roster: Roster
+    classes: Classes
+    policy: AssignPolicy
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Ranges of classes whose tables of classes x agents have a bounded size."""
+        step = max(1, BLOCK_CELLS // max(1, len(self.roster.open)))
+        for start in range(0, len(self.classes), step):
+            yield start, min(start + step, len(self.classes))
+
+    def fit_block(self, start: int, stop: int) -> Singles:
+        """Worth of every fit pair in a range of classes, -inf elsewhere.
+
+        Pairs with affinity are in it even when they are only open, since the fallback pool does
+        not know about affinity.
+        """
+        classes, table = self.classes, self.roster.proficiency
+        skill, strength = classes.skill[start:stop], classes.strength[start:stop]
+        best = table[skill[:, 0]] * strength[:, 0, None].astype(np.float32)
+        total = best.copy()
+        for place in range(1, skill.shape[1]):
+            # Classes with most needs come first: those that have this one are the first rows.
+            rows = int(np.count_nonzero(strength[:, place]))
+            if not rows:
+                break
+            more = table[skill[:rows, place]] * strength[:rows, place, None].astype(np.float32)
+            np.maximum(best[:rows], more, out=best[:rows])
+            total[:rows] += more
+        lacking = best <= 0
+        if (classes.group[start:stop] != ANY_GROUP).any():
+            lacking |= ~self.roster.members[classes.group[start:stop]]
+        strengths = classes.strengths[start:stop, None].astype(np.float32)
+        worth = skill_match(best, total, strengths, self.policy)
+        worth *= classes.weight[start:stop, None].astype(np.float32)
+        worth[lacking] = -np.inf
+        first, last = np.searchsorted(classes.affinity_row, [start, stop])
+        if last > first:
+            self._add_affinity(worth, start, slice(int(first), int(last)))
+        return worth
+
+    def open_block(self, start: int, stop: int) -> Singles:
+        """Worth of every open pair in a range of classes, -inf elsewhere."""
+        worth = self.fit_block(start, stop)
+        members = self.roster.members[self.classes.group[start:stop]]
+        fallback = np.where(members, -self.classes.fallback[start:stop, None], -np.inf)
+        return np.where(np.isneginf(worth), fallback, worth).astype(np.float32)
+
+    def _add_affinity(self, worth: Singles, start: int, pairs: slice) -> None:
+        classes = self.classes
+        rows, columns = classes.affinity_row[pairs], classes.affinity_column[pairs]
+        _, _, exact = self.pairs(rows, columns)
+        opened = self.roster.members[classes.group[rows], columns]
+        worth[rows[opened] - start, columns[opened]] = exact[opened]
+
+    def pairs(self, rows: Ints, columns: Ints) -> tuple[Floats, Floats, Floats]:
+        """Match, affinity and worth of open pairs, in doubles."""
+        classes = self.classes
+        best = np.zeros(len(rows))
+        total = np.zeros(len(rows))
+        for place in range(classes.skill.shape[1]):
+            level = self.roster.proficiency[classes.skill[rows, place], columns]
+            term = level * classes.strength[rows, place]
+            np.maximum(best, term, out=best)
+            total += term
+        match = skill_match(best, total, classes.strengths[rows], self.policy)
+        affinity = self._affinity(rows, columns)
+        worth = classes.weight[rows] * (match + affinity_value(affinity, self.policy))
+        return match, affinity, worth - np.where(best > 0, 0.0, classes.fallback[rows])
+
+    def _affinity(self, rows: Ints, columns: Ints) -> Floats:
+        classes = self.classes
+        if not len(classes.affinity):
+            return np.zeros(len(rows))
+        agents = len(self.roster.open)
+        known = classes.affinity_row * agents + classes.affinity_column
+        asked = rows * agents + columns
+        place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+        return np.where(known[place] == asked, classes.affinity[place], 0.0)
+
+    def fit(self, rows: Ints, columns: Ints) -> Flags:
+        """Whether open pairs are fit: the agent has a needed skill, or none is needed."""
+        has = np.zeros(len(rows), np.bool_)
+        for place in range(self.classes.skill.shape[1]):
+            has |= self.roster.proficiency[self.classes.skill[rows, place], columns] > 0
+        return has | (self.classes.needs[rows] == 0)

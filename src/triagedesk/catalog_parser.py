@@ -1,0 +1,239 @@
+"""Reading a Service Catalog from YAML or JSON text: all of it, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from triagedesk.catalog import (
+    CatalogEntry,
+    Label,
+    ServiceCatalog,
+    Sla,
+    SlaUnit,
+    catalog_version,
+    normalise,
+    sla_value_of,
+)
+from triagedesk.cleaning import clean_name, clean_text, excerpt
+from triagedesk.errors import CatalogError, Problem
+from triagedesk.priority import Level
+from triagedesk.words import level_of
+from triagedesk.yamlsafe import FormatError, YamlLimits, YamlNode, parse_yaml
+
+#: The longest name of a category, type, skill, group or calendar, in characters.
+MAX_NAME = 300
+#: The longest description or example, in characters.
+MAX_DESCRIPTION = 10_000
+_LIMITS = YamlLimits(size=5_000_000, depth=24, values=200_000)
+_Part = TypeVar("_Part")
+_WRAPPERS = ("service_catalog", "catalog", "categories")
+
+
+def parse_catalog(text: str, *, origin: str) -> ServiceCatalog:
+    """Read a Service Catalog from YAML or JSON; its entries come in name order.
+
+    Accepts `service_catalog.catalog.categories`, `catalog.categories`, `categories` or a list of
+    categories. Raises one CatalogError that lists every problem with its line.
+    """
+    try:
+        document = parse_yaml(text, limits=_LIMITS)
+    except FormatError as error:
+        raise _refusal(origin, [error.problem]) from error
+    reader = _Reader(problems=list(document.problems))
+    reader.read(document.root)
+    if reader.problems:
+        raise _refusal(origin, reader.problems)
+    # The version does not depend on the order; what is decided from it must not either.
+    entries = tuple(entry for _, entry in sorted(reader.entries.items(), key=lambda kv: kv[0]))
+    return ServiceCatalog(entries=entries, version=catalog_version(entries), origin=origin)
+
+
+def _refusal(origin: str, problems: Sequence[Problem]) -> CatalogError:
+    found = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    return CatalogError(
+        f"The Service Catalog from {origin} cannot be used, {found}:",
+        problems=sorted(problems, key=lambda p: int(p.where.removeprefix("line "))),
+        hint="mend the lines named, then run `triagedesk catalog check`",
+    )
+
+
+def _categories(root: YamlNode) -> list[YamlNode] | None:
+    """The list of categories, in whichever wrapping; None when there is none."""
+    node = root
+    for key in _WRAPPERS:
+        if isinstance(node.value, dict) and key in node.value:
+            node = node.value[key]
+    return node.value if isinstance(node.value, list) else None
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks a catalog's nodes and collects its entries and problems."""
+
+    problems: list[Problem] = field(default_factory=list)
+    #: By normalised category and type.
+    entries: dict[tuple[str, str], CatalogEntry] = field(default_factory=dict)
+    #: Normalised names -> the line of the first that had them.
+    categories: dict[str, int] = field(default_factory=dict)
+    types: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def read(self, root: YamlNode) -> None:
+        """Read the whole catalog."""
+        categories = _categories(root)
+        if root.value in (None, [], {}, ""):
+            self.problem(root, "the catalog is empty", "it needs a category with a request type")
+        elif categories is None:
+            hint = "expected service_catalog.catalog.categories, categories, or a list of them"
+            self.problem(root, "there is no list of categories", hint)
+        else:
+            for node in categories:
+                self.category(node)
+            if not self.entries and not self.problems:
+                hint = "it needs a category with a request type"
+                self.problem(root, "the catalog is empty", hint)
+
+    def problem(self, node: YamlNode, what: str, hint: str = "") -> None:
+        """Note a problem at a node's line."""
+        self.problems.append(Problem(where=f"line {node.line}", what=what, hint=hint))
+
+    def category(self, node: YamlNode) -> None:
+        """Read one category."""
+        if not isinstance(node.value, dict):
+            self.problem(node, f"a category must have name and requests, not {_shown(node)}")
+            return
+        name = self.name(node, "category")
+        known = normalise(name)
+        if known and known in self.categories:
+            at = f"first on line {self.categories[known]}"
+            self.problem(node, f"category '{excerpt(name)}' is there twice", at)
+        self.categories.setdefault(known, node.line)
+        called = f"category '{excerpt(name)}'" if name else "this category"
+        requests = node.value.get("requests")
+        if requests is None or requests.value is None:
+            self.problem(requests or node, f"{called} has no requests", "an empty list is []")
+        elif not isinstance(requests.value, list):
+            self.problem(requests, f"requests of {called} is no list: {_shown(requests)}")
+        else:
+            for request in requests.value:
+                self.request(name, request)
+
+    def request(self, category: str, node: YamlNode) -> None:
+        """Read one request type."""
+        if not isinstance(node.value, dict):
+            self.problem(node, f"a request type must have name and sla, not {_shown(node)}")
+            return
+        name = self.name(node, "request type")
+        key = (normalise(category), normalise(name))
+        if all(key) and key in self.types:
+            at = f"first on line {self.types[key]}"
+            what = f"request type '{excerpt(name)}' is there twice in '{excerpt(category)}'"
+            self.problem(node, what, at)
+        self.types.setdefault(key, node.line)
+        called = f"request type '{excerpt(name)}'" if name else "this request type"
+        # A missing SLA is a problem already noted: the entry is never handed out.
+        sla = self.sla(node, "sla", called) or Sla(value=0, unit=SlaUnit.HOURS)
+        entry = CatalogEntry(
+            label=Label(category, name),
+            sla=sla,
+            response=self.sla(node, "response", called) if "response" in node.value else None,
+            description=self.text(node, "description"),
+            examples=self.texts(node, "examples", _description),
+            skills=self.texts(node, "skills", clean_name),
+            assignment_group=self.text(node, "assignment_group", "group", clean=clean_name),
+            default_impact=self.impact(node),
+            calendar=self.text(node, "calendar", clean=clean_name),
+        )
+        self.entries.setdefault(key, entry)
+
+    def name(self, node: YamlNode, kind: str) -> str:
+        """The name of a category or request type, "" when it has none (noted)."""
+        given = node.value.get("name")
+        if given is None or given.value is None:
+            self.problem(given or node, f"a {kind} has no name")
+            return ""
+        if not isinstance(given.value, str):
+            hint = "put it in quotes"
+            self.problem(given, f"the name of a {kind} is not text: {_shown(given)}", hint)
+            return ""
+        name = clean_name(given.value)
+        if not name:
+            self.problem(given, f"a {kind} has an empty name")
+        elif len(name) > MAX_NAME:
+            self.problem(given, f"the name of a {kind} is longer than {MAX_NAME} characters")
+        return name
+
+    def sla(self, node: YamlNode, key: str, called: str) -> Sla | None:
+        """A target `{unit, value}`; None when it is not there or wrong (noted)."""
+        shape = "{unit: hours or days, value: whole number}"
+        given = node.value.get(key)
+        if given is None or given.value is None:
+            self.problem(given or node, f"{called} has no {key}", shape)
+            return None
+        if not isinstance(given.value, dict):
+            self.problem(given, f"{key} of {called} is {_shown(given)}", shape)
+            return None
+        value = self.part(given, "value", f"{key} of {called}", sla_value_of)
+        unit = self.part(given, "unit", f"{key} of {called}", SlaUnit.of)
+        return None if value is None or unit is None else Sla(value=value, unit=unit)
+
+    def part(
+        self, node: YamlNode, key: str, called: str, read: Callable[[object], _Part]
+    ) -> _Part | None:
+        """One value of an SLA; None when it is not there or wrong (noted)."""
+        given = node.value.get(key)
+        if given is None or given.value is None:
+            self.problem(given or node, f"{called} has no {key}")
+            return None
+        try:
+            return read(given.plain())
+        except ValueError as error:
+            self.problem(given, f"{key} of the {called}: {error}")
+            return None
+
+    def impact(self, node: YamlNode) -> Level | None:
+        """The default impact; None when it is not there or unknown (noted)."""
+        given = node.value.get("default_impact") or node.value.get("impact")
+        if given is None or given.value in (None, ""):
+            return None
+        try:
+            return level_of(given.plain())
+        except ValueError as error:
+            self.problem(given, f"impact {_shown(given)} is {error}")
+            return None
+
+    def text(self, node: YamlNode, *keys: str, clean: Callable[[str], str] | None = None) -> str:
+        """The first of `keys` that is there, as text; "" when none is or it is wrong (noted)."""
+        for key in keys:
+            given = node.value.get(key)
+            if given is not None and given.value is not None:
+                return self.cleaned(given, key, clean or _description)
+        return ""
+
+    def texts(self, node: YamlNode, key: str, clean: Callable[[str], str]) -> tuple[str, ...]:
+        """A list of texts, or one text alone; without blank ones and repetitions."""
+        given = node.value.get(key)
+        if given is None or given.value is None:
+            return ()
+        items = given.value if isinstance(given.value, list) else [given]
+        texts = {text: None for item in items if (text := self.cleaned(item, key, clean))}
+        return tuple(texts)
+
+    def cleaned(self, node: YamlNode, key: str, clean: Callable[[str], str]) -> str:
+        """One text made safe; "" when it is no text (noted)."""
+        if isinstance(node.value, bool) or not isinstance(node.value, str | int | float):
+            self.problem(node, f"{key} is not text: {_shown(node)}")
+            return ""
+        text = clean(str(node.value))
+        if clean is clean_name and len(text) > MAX_NAME:
+            self.problem(node, f"{key} is longer than {MAX_NAME} characters")
+        return text
+
+
+def _description(text: str) -> str:
+    return clean_text(text, limit=MAX_DESCRIPTION).strip()
+
+
+def _shown(node: YamlNode) -> str:
+    return excerpt(node.plain(), limit=60)

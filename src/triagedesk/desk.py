@@ -1,0 +1,154 @@
+"""A `Desk`: everything a run works with; and the `RunSummary` it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import TypeAdapter
+
+from triagedesk.agents import Agent, SkillNeed
+from triagedesk.assign import AssignPolicy
+from triagedesk.classify import Classifier, Usage
+from triagedesk.outbox import Channel
+from triagedesk.priority import PriorityPolicy
+from triagedesk.report import Figures
+from triagedesk.sla import SlaPolicy
+from triagedesk.sources import CatalogSource, Source
+from triagedesk.store import Store
+from triagedesk.tickets import BrokenTicket, TriagedTicket
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def start(self, what: str, total: int | None) -> None:
+        """Begin a step of `total` tickets, or of unknown length; it ends the one before."""
+
+    def advance(self, count: int) -> None:
+        """`count` more tickets are through the step."""
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    def start(self, what: str, total: int | None) -> None:
+        """Say nothing."""
+
+    def advance(self, count: int) -> None:
+        """Say nothing."""
+
+
+class SkillReader(Protocol):
+    """Reads the skills a ticket needs from the meaning of its text."""
+
+    def needs(
+        self, texts: Sequence[str], skill_names: Sequence[str]
+    ) -> Sequence[tuple[SkillNeed, ...]]:
+        """For each text the skills it needs, out of `skill_names`, primary ones first."""
+
+
+@runtime_checkable
+class WritableSource(Protocol):
+    """A helpdesk that takes decisions back."""
+
+    def write_back(self, decided: Sequence[TriagedTicket]) -> Mapping[int, str]:
+        """Write decisions to the helpdesk, idempotently; returns the error by ticket key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letterhead:
+    """What the report's mail says besides the figures."""
+
+    title: str
+    #: Appended to the subject as `<title> - <name>`.
+    candidate_name: str = ""
+    codebase_url: str = ""
+    #: IANA zone of the dates in the report.
+    time_zone: str = "UTC"
+    #: Right-hand side of Message-IDs.
+    domain: str = "triagedesk.invalid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Everything a run works with, put together by `app`."""
+
+    store: Store
+    source: Source
+    catalog_source: CatalogSource
+    #: Reads the agents file; None: the agents in the store are the roster.
+    read_roster: Callable[[], Sequence[Agent]] | None
+    classifier: Classifier
+    skill_reader: SkillReader
+    sla_policy: SlaPolicy
+    priority_policy: PriorityPolicy
+    assign_policy: AssignPolicy
+    #: None: reports are built and kept, not sent.
+    channel: Channel | None
+    letterhead: Letterhead
+    #: Where a report of this id is written.
+    report_path: Callable[[str], Path]
+    #: Writes a file whole or not at all; raises OutputError.
+    write_file: Callable[[Path, bytes], None]
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    sleep: Callable[[float], None]
+    #: Seconds the assignment may take before the greedy answer is taken.
+    assign_time_limit: float = 60.0
+    #: Decide, show, and leave no report.
+    dry_run: bool = False
+    progress: Progress = field(default_factory=Silence)
+    #: Wraps what must not be cut off between doing and recording.
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+@dataclass(kw_only=True)
+class SentReport:
+    """What became of a report in this run."""
+
+    id: str
+    #: `sent`, `unsent`, `parked` or `kept`.
+    state: str
+    path: Path
+    recipients: tuple[str, ...]
+    #: Recipient -> the server's words, where a copy did not go out.
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RunSummary:
+    """What a run did; counts are tickets."""
+
+    run_id: str
+    started_at: datetime
+    #: True when unsent reports were all this run dealt with.
+    only_resent: bool = False
+    fetched: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    broken: tuple[BrokenTicket, ...] = ()
+    #: Decided in this run; the rest of the report stood already.
+    decided: int = 0
+    usage: Usage = field(default_factory=Usage)
+    #: Everything in the report.
+    figures: Figures = field(default_factory=Figures)
+    assigned_now: int = 0
+    assign_method: str = ""
+    #: Relative distance of the assignment to the proven bound.
+    assign_gap: float = 0.0
+    skill_gaps: tuple[str, ...] = ()
+    written_back: int = 0
+    reports: list[SentReport] = field(default_factory=list)
+    #: What the desk lead should know besides.
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary in JSON types, as `triagedesk run --json` prints it."""
+        document: dict[str, Any] = TypeAdapter(RunSummary).dump_python(self, mode="json")
+        return document

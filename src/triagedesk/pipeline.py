@@ -1,0 +1,486 @@
+"""READ FIRST: the way of a ticket, from top to bottom.
+
+0 unsent reports first · 1 fetch · 2 catalog · 3 classify · 4 SLA · 5 prioritise · 6 assign ·
+7 write back · 8 report and deliver. Everything is handed in as a `Desk`; nothing here knows which
+helpdesk, model, database or mail server it works with. Each step leaves its result in the store
+before the next begins, so a run that is cut off anywhere is carried on by the next one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from triagedesk.agents import SkillNeed
+from triagedesk.assign import WorkItem, assign_batch
+from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla
+from triagedesk.catalog_parser import parse_catalog
+from triagedesk.classify import Usage
+from triagedesk.desk import Desk, RunSummary, SentReport, WritableSource
+from triagedesk.errors import CatalogError, SourceError
+from triagedesk.outbox import Attachment, Channel, DeliveryOutcome, Mail
+from triagedesk.priority import prioritise
+from triagedesk.report import AgentRow, row_of, tally
+from triagedesk.report.excel import CONTENT_TYPE, write_workbook
+from triagedesk.report.mail import compose
+from triagedesk.sla import due_at
+from triagedesk.store.reports import Delivery, StoredReport
+from triagedesk.store.runs import StoredCatalog
+from triagedesk.tickets import Classification, DecidedBy, ReceivedTicket, Ticket, TriagedTicket
+
+#: Tickets decided and saved together.
+CHUNK = 200
+#: Seconds to wait before each further attempt to hand over a mail.
+DELIVERY_PAUSES = (2.0, 5.0)
+
+
+def run(desk: Desk) -> RunSummary:
+    """Take every new ticket all the way; or, while a report is unsent, only send that."""
+    summary = RunSummary(run_id=desk.new_id(), started_at=desk.now())
+    if send_unsent(desk, summary):
+        return summary
+    with desk.store.begin() as transaction:
+        transaction.start_run(summary.run_id, summary.started_at)
+    try:
+        fetch(desk, summary)
+        catalog = load_catalog(desk, summary)
+        triage(desk, summary, catalog)
+        assign(desk, summary, catalog)
+        write_back(desk, summary)
+        report(desk, summary)
+    except BaseException:
+        _finish(desk, summary, "failed")
+        raise
+    _finish(desk, summary, "done")
+    return summary
+
+
+# 0 unsent reports first
+
+
+def send_unsent(desk: Desk, summary: RunSummary) -> bool:
+    """Step 0: deliver what is unsent, oldest first; True when there was anything."""
+    with desk.store.read() as transaction:
+        unsent = transaction.unsent()
+    if not unsent:
+        return False
+    summary.only_resent = True
+    desk.progress.start("Sending unsent reports", len(unsent))
+    for waiting in unsent:
+        summary.reports.append(deliver(desk, waiting))
+        desk.progress.advance(1)
+    return True
+
+
+# 1 fetch
+
+
+def fetch(desk: Desk, summary: RunSummary) -> None:
+    """Step 1: read new and changed tickets and keep them; set aside what cannot be read."""
+    desk.progress.start("Fetching tickets", None)
+    source = desk.source
+    with desk.store.read() as transaction:
+        cursor = transaction.cursor(source.name)
+    fetched = source.fetch(cursor)
+    now = desk.now()
+    with desk.store.begin() as transaction:
+        received = transaction.receive(
+            summary.run_id, source.name, fetched.tickets, fetched.broken, now
+        )
+        transaction.move_cursor(source.name, fetched.cursor, now)
+        transaction.take_up(summary.run_id)
+    summary.fetched = len(fetched.tickets)
+    summary.new, summary.changed = received.new, received.changed
+    summary.unchanged, summary.broken = received.unchanged, fetched.broken
+    summary.notes.extend(fetched.warnings)
+
+
+# 2 catalog
+
+
+def load_catalog(desk: Desk, summary: RunSummary) -> ServiceCatalog:
+    """Step 2: the Service Catalog, or its last good copy (said so) when it cannot be had now."""
+    origin = desk.catalog_source.origin
+    with desk.store.read() as transaction:
+        last = transaction.last_catalog(origin)
+    try:
+        document = desk.catalog_source.load(
+            etag=last.etag if last else "", last_modified=last.last_modified if last else ""
+        )
+        if document is None and last:
+            return parse_catalog(last.text, origin=origin)
+        catalog = parse_catalog(document.text if document else "", origin=origin)
+    except (SourceError, CatalogError) as error:
+        if not last:
+            raise
+        summary.notes.append(
+            f"{error} - the catalog of {last.loaded_at:%Y-%m-%d %H:%M} UTC was used instead"
+        )
+        return parse_catalog(last.text, origin=origin)
+    if document:
+        stored = StoredCatalog(
+            version=catalog.version,
+            origin=origin,
+            text=document.text,
+            etag=document.etag,
+            last_modified=document.last_modified,
+            loaded_at=desk.now(),
+        )
+        with desk.store.begin() as transaction:
+            transaction.save_catalog(stored)
+    return catalog
+
+
+# 3 classify, 4 SLA, 5 prioritise
+
+
+def triage(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
+    """Steps 3 to 5 for every undecided ticket, in chunks that are saved one by one."""
+    with desk.store.read() as transaction:
+        waiting = transaction.undecided(summary.run_id)
+    desk.progress.start("Classifying", len(waiting))
+    for start in range(0, len(waiting), CHUNK):
+        chunk = waiting[start : start + CHUNK]
+        classifications, usage = classify(desk, [item.ticket for item in chunk], catalog)
+        decided = [
+            decide(desk, item, classification, catalog)
+            for item, classification in zip(chunk, classifications, strict=True)
+        ]
+        with desk.store.begin() as transaction:
+            transaction.decide(summary.run_id, decided)
+        summary.decided += len(decided)
+        summary.usage += usage
+        desk.progress.advance(len(chunk))
+
+
+def classify(
+    desk: Desk, tickets: Sequence[Ticket], catalog: ServiceCatalog
+) -> tuple[list[Classification], Usage]:
+    """Step 3: what arrived filled stays; the classifier answers for the rest."""
+    arrived = {ticket.id: _as_it_arrived(ticket, catalog) for ticket in tickets}
+    asked = [ticket for ticket in tickets if arrived[ticket.id] is None]
+    result = desk.classifier.classify(asked, catalog)
+    nobody = Classification(
+        label=None, confidence=0.0, decided_by=DecidedBy.LOCAL, needs_review=True
+    )
+    answers = []
+    for ticket in tickets:
+        reason = result.failures.get(ticket.id, "no classifier has an answer")
+        answer = arrived[ticket.id] or result.answers.get(ticket.id)
+        answers.append(answer or replace(nobody, notes=(reason,)))
+    return answers, result.usage
+
+
+def _as_it_arrived(ticket: Ticket, catalog: ServiceCatalog) -> Classification | None:
+    """The classification a ticket brought with it; None when there is something to fill."""
+    category, kind = ticket.request_category, ticket.request_type
+    if not category and not kind:
+        return None
+    entry = catalog.match(category, kind)
+    if entry:
+        return Classification(label=entry.label, confidence=1.0, decided_by=DecidedBy.SOURCE)
+    if catalog.candidates(category, kind):
+        return None
+    arrived = " / ".join(name for name in (category, kind) if name)
+    return Classification(
+        label=Label(category, kind),
+        confidence=1.0,
+        decided_by=DecidedBy.SOURCE,
+        needs_review=True,
+        notes=(f"it arrived as {arrived}, which is not in the Service Catalog",),
+    )
+
+
+def decide(
+    desk: Desk, received: ReceivedTicket, classification: Classification, catalog: ServiceCatalog
+) -> TriagedTicket:
+    """Steps 4 and 5 for one ticket: SLA and due dates, then priority."""
+    ticket = received.ticket
+    entry = catalog.match(*classification.label) if classification.label else None
+    sla = sla_of(ticket, entry)
+    start = ticket.created_at or received.received_at
+    calendar = desk.sla_policy.calendar(entry)
+    priority = prioritise(
+        text_subject=ticket.short_description,
+        text_body=ticket.long_description,
+        impact=ticket.impact,
+        urgency=ticket.urgency,
+        priority=ticket.priority,
+        llm_impact=classification.impact,
+        llm_urgency=classification.urgency,
+        default_impact=entry.default_impact if entry else None,
+        policy=desk.priority_policy,
+    )
+    return TriagedTicket(
+        key=received.key,
+        ticket=ticket,
+        received_at=received.received_at,
+        classification=classification,
+        catalog_version=catalog.version,
+        policy_version=desk.priority_policy.version,
+        decided_at=desk.now(),
+        sla=sla,
+        response_due_at=due_at(start, entry.response, calendar)
+        if entry and entry.response
+        else None,
+        resolution_due_at=due_at(start, sla, calendar) if sla else None,
+        priority=priority,
+    )
+
+
+def sla_of(ticket: Ticket, entry: CatalogEntry | None) -> Sla | None:
+    """Step 4: what arrived filled stays; all else comes from the catalog, never from a model."""
+    if ticket.sla_value and ticket.sla_unit:
+        return Sla(value=ticket.sla_value, unit=ticket.sla_unit)
+    if entry and ticket.sla_value:
+        return Sla(value=ticket.sla_value, unit=entry.sla.unit)
+    return entry.sla if entry else None
+
+
+# 6 assign
+
+
+def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
+    """Step 6: give all waiting tickets to the agents at once, against their loads of now."""
+    roster = desk.read_roster() if desk.read_roster else None
+    with desk.store.begin() as transaction:
+        if roster is not None:
+            transaction.save_roster(roster, desk.now())
+        skills = sorted({name for agent in transaction.roster() for name in agent.skills})
+        waiting = transaction.unassigned(summary.run_id)
+    desk.progress.start("Assigning", len(waiting))
+    items = {item.key: work for item, work in zip(waiting, work_of(desk, waiting, skills, catalog))}
+    with desk.store.begin_alone() as transaction:
+        still = [t.key for t in transaction.unassigned(summary.run_id) if t.key in items]
+        batch = assign_batch(
+            [items[key] for key in still],
+            transaction.roster(),
+            policy=desk.assign_policy,
+            now=desk.now(),
+            time_limit=desk.assign_time_limit,
+        )
+        given = list(zip(still, batch.assignments, strict=True))
+        transaction.assign(summary.run_id, given, desk.now())
+    desk.progress.advance(len(waiting))
+    summary.assigned_now = sum(1 for _, assignment in given if assignment.agent_id)
+    summary.assign_method, summary.assign_gap = batch.method, batch.gap
+    summary.skill_gaps = batch.skill_gaps
+
+
+def work_of(
+    desk: Desk, waiting: Sequence[TriagedTicket], skills: Sequence[str], catalog: ServiceCatalog
+) -> list[WorkItem]:
+    """What there is to do: skills from the catalog entry, or else from the ticket's text."""
+    entries = [catalog.match(*t.classification.label or ("", "")) for t in waiting]
+    unsaid = [t.ticket.text for t, e in zip(waiting, entries, strict=True) if not (e and e.skills)]
+    read = iter(desk.skill_reader.needs(unsaid, skills))
+    return [
+        WorkItem(
+            # Ids are unique per source only; the store's own number is unique for all.
+            ticket_id=str(triaged.key),
+            title=triaged.ticket.short_description,
+            priority=triaged.priority.priority,
+            needs=_needs_of(entry) if entry and entry.skills else next(read),
+            created_at=triaged.ticket.created_at or triaged.received_at,
+            group=entry.assignment_group if entry else "",
+            requester=triaged.ticket.requester_email,
+        )
+        for triaged, entry in zip(waiting, entries, strict=True)
+    ]
+
+
+def _needs_of(entry: CatalogEntry) -> tuple[SkillNeed, ...]:
+    """A catalog entry's skills: the first is the primary one."""
+    return tuple(
+        SkillNeed(skill=skill, weight=0.5 if position else 1.0)
+        for position, skill in enumerate(entry.skills)
+    )
+
+
+# 7 write back
+
+
+def write_back(desk: Desk, summary: RunSummary) -> None:
+    """Step 7: tell the helpdesk what was decided; what needs review waits for a person."""
+    if desk.dry_run or not isinstance(desk.source, WritableSource):
+        return
+    with desk.store.read() as transaction:
+        decided = transaction.to_write_back(summary.run_id)
+    desk.progress.start("Writing back", len(decided))
+    for start in range(0, len(decided), CHUNK):
+        chunk = decided[start : start + CHUNK]
+        errors = desk.source.write_back(chunk)
+        with desk.store.begin() as transaction:
+            transaction.written_back([item.key for item in chunk if item.key not in errors])
+        summary.written_back += len(chunk) - len(errors)
+        for item in chunk:
+            if item.key in errors:
+                note = f"ticket {item.ticket.id} was not written back: {errors[item.key]}"
+                summary.notes.append(note)
+        desk.progress.advance(len(chunk))
+
+
+# 8 report and deliver
+
+
+def report(desk: Desk, summary: RunSummary) -> None:
+    """Step 8: build the report and put it into the outbox in one step; then deliver it."""
+    now = desk.now()
+    with desk.store.read() as transaction:
+        summary.figures = tally(map(row_of, transaction.triaged(summary.run_id)), now)
+    if desk.dry_run or not (summary.figures.total or summary.broken):
+        return
+    desk.progress.start("Writing the report", None)
+    stored, content = build_report(desk, summary.run_id, now)
+    with desk.store.begin() as transaction:
+        transaction.add_report(stored, content)
+        transaction.reported(summary.run_id)
+    desk.progress.start("Sending the report", None)
+    summary.reports.append(deliver(desk, stored))
+
+
+def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, bytes]:
+    """A run's report as mail and workbook; the same decisions give the same bytes."""
+    workbook = io.BytesIO()
+    letterhead = desk.letterhead
+    with desk.store.read() as transaction:
+        figures = tally(map(row_of, transaction.triaged(run_id)), now)
+        given = transaction.assigned_in(run_id)
+        agents = [
+            AgentRow(
+                id=agent.id,
+                name=agent.name,
+                availability=agent.availability,
+                load=agent.load,
+                capacity=agent.capacity,
+                assigned=given.get(agent.id, 0),
+            )
+            for agent in transaction.roster()
+        ]
+        broken = transaction.broken(run_id)
+        write_workbook(
+            workbook,
+            lambda: map(row_of, transaction.triaged(run_id)),
+            figures=figures,
+            agents=agents,
+            broken=broken,
+            created_at=now,
+            title=letterhead.title,
+            time_zone=letterhead.time_zone,
+        )
+        subject, text, html = compose(
+            figures=figures,
+            rows=map(row_of, transaction.triaged(run_id)),
+            broken=broken,
+            created_at=now,
+            title=letterhead.title,
+            candidate_name=letterhead.candidate_name,
+            codebase_url=letterhead.codebase_url,
+            time_zone=letterhead.time_zone,
+        )
+    stored = StoredReport(
+        id=run_id,
+        run_id=run_id,
+        created_at=now,
+        state="unsent" if desk.channel else "kept",
+        message_id=f"<{run_id}@{letterhead.domain}>",
+        subject=subject,
+        text=text,
+        html=html,
+        path=str(desk.report_path(run_id)),
+    )
+    return stored, workbook.getvalue()
+
+
+def deliver(desk: Desk, stored: StoredReport) -> SentReport:
+    """Hand a report to everyone who has not got it; record each copy before anything else."""
+    channel, content = desk.channel, _put_file(desk, stored)
+    sent = SentReport(id=stored.id, state=stored.state, path=Path(stored.path), recipients=())
+    if channel is None:
+        return sent
+    sent.recipients = stored.recipients or channel.recipients
+    copies = {copy.recipient: copy for copy in stored.deliveries}
+    for pause in (0.0, *DELIVERY_PAUSES):
+        todo = [r for r in sent.recipients if not _is_settled(copies.get(r), channel)]
+        if not todo:
+            break
+        desk.sleep(pause)
+        with desk.shield():
+            outcomes = channel.send(_mail(stored, content), tuple(todo))
+            copies |= _record(desk, stored, channel, outcomes, copies)
+        if not any(outcome.try_again for outcome in outcomes.values()):
+            break
+    sent.errors = {r: copies[r].error for r in sent.recipients if copies[r].state != "delivered"}
+    parked = any(copies[recipient].state == "parked" for recipient in sent.errors)
+    sent.state = "parked" if parked else "unsent" if sent.errors else "sent"
+    return sent
+
+
+def _is_settled(copy: Delivery | None, channel: Channel) -> bool:
+    """Delivered; or refused for good by a mail server that is still set up the same."""
+    if copy is None or copy.state == "pending":
+        return False
+    return copy.state == "delivered" or copy.fingerprint == channel.fingerprint
+
+
+def _record(
+    desk: Desk,
+    stored: StoredReport,
+    channel: Channel,
+    outcomes: Mapping[str, DeliveryOutcome],
+    before: Mapping[str, Delivery],
+) -> dict[str, Delivery]:
+    """Record what became of each copy, and whether the report has reached everyone."""
+    state = {(True, False): "delivered", (False, True): "parked", (False, False): "pending"}
+    copies = {
+        recipient: Delivery(
+            recipient=recipient,
+            state=state[outcome.delivered, outcome.permanent],
+            channel=channel.name,
+            fingerprint=channel.fingerprint,
+            attempts=before[recipient].attempts + 1 if recipient in before else 1,
+            error=outcome.error,
+            attempted_at=desk.now(),
+        )
+        for recipient, outcome in outcomes.items()
+    }
+    after = {**before, **copies}
+    wanted = stored.recipients or channel.recipients
+    everyone = all(r in after and after[r].state == "delivered" for r in wanted)
+    with desk.store.begin() as transaction:
+        for copy in copies.values():
+            transaction.save_delivery(stored.id, copy)
+        if everyone:
+            transaction.set_report_state(stored.id, "sent")
+    return copies
+
+
+def _put_file(desk: Desk, stored: StoredReport) -> bytes:
+    """The report's workbook, from the store; written to its folder unless it lies there already."""
+    with desk.store.read() as transaction:
+        content = transaction.report_content(stored.id)
+    path = Path(stored.path)
+    if not path.is_file() or path.stat().st_size != len(content):
+        desk.write_file(path, content)
+    return content
+
+
+def _mail(stored: StoredReport, content: bytes) -> Mail:
+    return Mail(
+        message_id=stored.message_id,
+        subject=stored.subject,
+        text=stored.text,
+        html=stored.html,
+        attachment=Attachment(
+            filename=Path(stored.path).name, content_type=CONTENT_TYPE, content=content
+        ),
+        created_at=stored.created_at,
+    )
+
+
+def _finish(desk: Desk, summary: RunSummary, state: str) -> None:
+    with desk.store.begin() as transaction:
+        transaction.finish_run(summary.run_id, state, summary.as_json(), desk.now())

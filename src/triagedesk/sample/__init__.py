@@ -1,0 +1,1 @@
+"""Sample tickets, Service Catalog and agents for a first run with nothing configured."""

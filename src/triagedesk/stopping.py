@@ -1,0 +1,48 @@
+"""SIGINT and SIGTERM: stop at once, but never between handing over a mail and recording it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopped(BaseException):
+    """Somebody asked the process to stop."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        #: What a shell reports for a process ended by this signal.
+        self.exit_code = 128 + signal_number
+
+
+class Stopping:
+    """Turns signals into `Stopped`, raised in the main thread outside of shields."""
+
+    def __init__(self) -> None:
+        self._shields = 0
+        self._asked: int | None = None
+
+    def install(self) -> None:
+        """Take over SIGINT and SIGTERM; only the main thread may."""
+        signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, signal_number: int, _frame: FrameType | None) -> None:
+        if self._shields:
+            self._asked = signal_number
+            return
+        raise Stopped(signal_number)
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """Hold back a request to stop until the end of the block."""
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+            if not self._shields and self._asked is not None:
+                asked, self._asked = self._asked, None
+                raise Stopped(asked)

@@ -1,0 +1,137 @@
+"""Queries about runs, and what runs need: the catalog's last good copy, cursors, leases, audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, desc, insert, select, update
+
+from triagedesk.store.queries import Queries
+from triagedesk.store.tables import (
+    audit_log,
+    catalogs,
+    cursors,
+    leases,
+    model_answers,
+    runs,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCatalog:
+    """A catalog that loaded well, as text, with the validators HTTP gave for it."""
+
+    version: str
+    origin: str
+    text: str
+    etag: str
+    last_modified: str
+    loaded_at: datetime
+
+
+class RunQueries(Queries):
+    """Queries about runs."""
+
+    def start_run(self, run_id: str, now: datetime) -> None:
+        """Record that a run begins; runs still marked as running were cut off."""
+        self.connection.execute(
+            update(runs).where(runs.c.state == "running").values(state="failed", finished_at=now)
+        )
+        self.connection.execute(insert(runs).values(id=run_id, started_at=now, state="running"))
+
+    def finish_run(
+        self, run_id: str, state: str, summary: Mapping[str, Any], now: datetime
+    ) -> None:
+        """Record how a run ended: `done` or `failed`."""
+        self.connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(state=state, summary=dict(summary), finished_at=now)
+        )
+
+    def last_catalog(self, origin: str) -> StoredCatalog | None:
+        """The copy of the catalog at `origin` that loaded well last."""
+        query = (
+            select(catalogs).where(catalogs.c.origin == origin).order_by(desc(catalogs.c.loaded_at))
+        )
+        row = self.connection.execute(query.limit(1)).mappings().first()
+        return StoredCatalog(**row) if row else None
+
+    def save_catalog(self, catalog: StoredCatalog) -> None:
+        """Keep a catalog that loaded well; one version is kept once."""
+        self.connection.execute(delete(catalogs).where(catalogs.c.version == catalog.version))
+        self.connection.execute(insert(catalogs).values(vars(catalog)))
+
+    def cursor(self, source: str) -> str:
+        """Where the source's next fetch goes on; "" at first."""
+        query = select(cursors.c.cursor).where(cursors.c.source == source)
+        return self.connection.execute(query).scalar() or ""
+
+    def move_cursor(self, source: str, cursor: str, now: datetime) -> None:
+        """Record where the source's next fetch goes on."""
+        self.connection.execute(delete(cursors).where(cursors.c.source == source))
+        self.connection.execute(
+            insert(cursors).values(source=source, cursor=cursor, updated_at=now)
+        )
+
+    def lease(self, name: str) -> tuple[str, datetime] | None:
+        """Who holds the lease, and until when."""
+        row = self.connection.execute(
+            select(leases.c.holder, leases.c.expires_at).where(leases.c.name == name)
+        ).first()
+        return (row.holder, row.expires_at) if row else None
+
+    def take_lease(self, name: str, holder: str, until: datetime) -> None:
+        """Hold the lease, whoever held it before."""
+        self.connection.execute(delete(leases).where(leases.c.name == name))
+        self.connection.execute(insert(leases).values(name=name, holder=holder, expires_at=until))
+
+    def extend_lease(self, name: str, holder: str, until: datetime) -> bool:
+        """Hold the lease longer; False when somebody else has it by now."""
+        extended = self.connection.execute(
+            update(leases)
+            .where(leases.c.name == name, leases.c.holder == holder)
+            .values(expires_at=until)
+        )
+        return extended.rowcount == 1
+
+    def end_lease(self, name: str, holder: str) -> None:
+        """Give the lease back."""
+        self.connection.execute(
+            delete(leases).where(leases.c.name == name, leases.c.holder == holder)
+        )
+
+    def model_answer(self, key: str) -> Any | None:
+        """What a language model answered to the same question before."""
+        query = select(model_answers.c.answer).where(model_answers.c.key == key)
+        return self.connection.execute(query).scalar()
+
+    def keep_model_answer(self, key: str, answer: Any, now: datetime) -> None:
+        """Keep a language model's answer, so that it is never paid for twice."""
+        self.connection.execute(delete(model_answers).where(model_answers.c.key == key))
+        self.connection.execute(
+            insert(model_answers).values(key=key, answer=answer, created_at=now)
+        )
+
+    def audit(
+        self,
+        action: str,
+        subject: str,
+        *,
+        actor: str,
+        at: datetime,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add a line to the audit log."""
+        self.connection.execute(
+            insert(audit_log).values(
+                at=at,
+                actor=actor,
+                action=action,
+                subject=subject,
+                details=dict(details) if details else None,
+            )
+        )

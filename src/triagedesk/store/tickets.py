@@ -1,0 +1,352 @@
+"""Queries about tickets: what arrived, what was decided, who has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, update
+
+from triagedesk.catalog import Sla, SlaUnit
+from triagedesk.priority import PriorityDecision
+from triagedesk.store.queries import PART, Queries, in_parts
+from triagedesk.store.tables import assignments, broken_tickets, decisions, run_tickets, tickets
+from triagedesk.tickets import (
+    Assignment,
+    BrokenTicket,
+    Classification,
+    ReceivedTicket,
+    Status,
+    Ticket,
+    TriagedTicket,
+)
+
+_ticket = TypeAdapter(Ticket)
+_classification = TypeAdapter(Classification)
+_priority = TypeAdapter(PriorityDecision)
+_assignment = TypeAdapter(Assignment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What a fetch brought, in tickets."""
+
+    new: int
+    changed: int
+    unchanged: int
+
+
+class TicketQueries(Queries):
+    """Queries about tickets."""
+
+    def receive(
+        self,
+        run_id: str,
+        source: str,
+        fetched: Sequence[Ticket],
+        broken: Sequence[BrokenTicket],
+        now: datetime,
+    ) -> Received:
+        """Upsert by (source, id); what is new or changed is undecided, the rest stays as it is."""
+        known = self._known(source, [ticket.id for ticket in fetched])
+        new = [ticket for ticket in fetched if ticket.id not in known]
+        changed = [t for t in fetched if t.id in known and known[t.id][1] != t.content_hash]
+        self._insert_tickets(new, now)
+        for ticket in fetched:
+            if ticket.id in known:
+                self._update_ticket(known[ticket.id], ticket, now)
+        keys = self._known(source, [t.id for t in fetched if t.status is not Status.RESOLVED])
+        self._put_into_run(run_id, [key for key, _hash, _status in keys.values()])
+        if broken:
+            rows = [
+                {
+                    "run_id": run_id,
+                    "source": source,
+                    "position": item.position,
+                    "external_id": item.id,
+                    "reason": item.reason,
+                    "raw": item.raw,
+                }
+                for item in broken
+            ]
+            self.connection.execute(insert(broken_tickets), rows)
+        return Received(
+            new=len(new), changed=len(changed), unchanged=len(fetched) - len(new) - len(changed)
+        )
+
+    def _known(self, source: str, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
+        """External id -> (key, content hash, status)."""
+        columns = (tickets.c.external_id, tickets.c.id, tickets.c.content_hash, tickets.c.status)
+        known = {}
+        for part in in_parts(ids):
+            query = select(*columns).where(
+                tickets.c.source == source, tickets.c.external_id.in_(part)
+            )
+            for external_id, key, content_hash, status in self.connection.execute(query):
+                known[external_id] = (key, content_hash, status)
+        return known
+
+    def _insert_tickets(self, new: Sequence[Ticket], now: datetime) -> None:
+        for part in in_parts(new):
+            rows = [
+                {
+                    "source": ticket.source,
+                    "external_id": ticket.id,
+                    "content_hash": ticket.content_hash,
+                    "status": ticket.status,
+                    "payload": _ticket.dump_python(ticket, mode="json"),
+                    "received_at": now,
+                    "updated_at": now,
+                }
+                for ticket in part
+            ]
+            self.connection.execute(insert(tickets), rows)
+
+    def _update_ticket(self, known: tuple[int, str, str], ticket: Ticket, now: datetime) -> None:
+        key, content_hash, status = known
+        if content_hash == ticket.content_hash and status == ticket.status:
+            return
+        values: dict[str, Any] = {
+            "status": ticket.status,
+            "payload": _ticket.dump_python(ticket, mode="json"),
+            "updated_at": now,
+        }
+        if content_hash != ticket.content_hash:
+            values |= {"content_hash": ticket.content_hash, "decision_id": None}
+        self.connection.execute(update(tickets).where(tickets.c.id == key).values(values))
+        if ticket.status is Status.RESOLVED:
+            self.release([key], now)
+
+    def _put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
+        present = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
+        already = set(self.connection.scalars(present))
+        rows = [{"run_id": run_id, "ticket_id": key} for key in keys if key not in already]
+        for part in in_parts(rows):
+            self.connection.execute(insert(run_tickets), list(part))
+
+    def take_up(self, run_id: str) -> None:
+        """Put into the run what earlier runs left: not decided, not assigned or not reported."""
+        left = select(tickets.c.id).where(
+            tickets.c.status != Status.RESOLVED,
+            or_(
+                tickets.c.decision_id.is_(None),
+                tickets.c.reported_decision_id.is_(None),
+                tickets.c.reported_decision_id != tickets.c.decision_id,
+                ~_in_force(assignments.c.agent_id.is_not(None)),
+            ),
+        )
+        self._put_into_run(run_id, list(self.connection.scalars(left)))
+
+    def undecided(self, run_id: str) -> list[ReceivedTicket]:
+        """The run's tickets whose content nobody has decided about yet, oldest first."""
+        query = _of_run(select(tickets), run_id).where(tickets.c.decision_id.is_(None))
+        return [
+            ReceivedTicket(
+                key=row.id, ticket=_ticket.validate_python(row.payload), received_at=row.received_at
+            )
+            for row in self.connection.execute(query.order_by(tickets.c.id))
+        ]
+
+    def decide(self, run_id: str, triaged: Sequence[TriagedTicket]) -> None:
+        """Record decisions, and make each its ticket's current one."""
+        record = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)
+        # A ticket that changed meanwhile stays undecided: this decision is about what it was.
+        make_current = (
+            update(tickets)
+            .where(tickets.c.id == bindparam("key"), tickets.c.content_hash == bindparam("hash"))
+            .values(decision_id=bindparam("decision"))
+        )
+        for part in in_parts(triaged):
+            keys = self.connection.scalars(record, [_decision(run_id, item) for item in part])
+            links = [
+                {"key": item.key, "hash": item.ticket.content_hash, "decision": key}
+                for item, key in zip(part, keys, strict=True)
+            ]
+            self.connection.execute(make_current, links)
+
+    def unassigned(self, run_id: str) -> list[TriagedTicket]:
+        """The run's decided tickets that no agent has, oldest first."""
+        query = _of_run(_triaged(), run_id).where(
+            ~_in_force(assignments.c.agent_id.is_not(None)), tickets.c.status == Status.OPEN
+        )
+        rows = self.connection.execute(query.order_by(tickets.c.id))
+        return [_read_triaged(row) for row in rows]
+
+    def assign(self, run_id: str, given: Sequence[tuple[int, Assignment]], now: datetime) -> None:
+        """Record assignments and deferrals by ticket key; each replaces the one in force."""
+        self.release([key for key, _assignment_ in given], now)
+        for part in in_parts(given):
+            rows = [
+                {
+                    "ticket_id": key,
+                    "run_id": run_id,
+                    "agent_id": assignment.agent_id,
+                    "details": _assignment.dump_python(assignment, mode="json"),
+                    "assigned_at": now,
+                }
+                for key, assignment in part
+            ]
+            self.connection.execute(insert(assignments), rows)
+
+    def assigned_in(self, run_id: str) -> dict[str, int]:
+        """Agent id -> how many tickets the run gave them."""
+        query = (
+            select(assignments.c.agent_id, func.count().label("tickets"))
+            .where(assignments.c.run_id == run_id, assignments.c.agent_id.is_not(None))
+            .group_by(assignments.c.agent_id)
+        )
+        return {row.agent_id: row.tickets for row in self.connection.execute(query)}
+
+    def broken(self, run_id: str) -> tuple[BrokenTicket, ...]:
+        """What the run set aside, in the order it arrived."""
+        query = (
+            select(broken_tickets)
+            .where(broken_tickets.c.run_id == run_id)
+            .order_by(broken_tickets.c.position, broken_tickets.c.id)
+        )
+        return tuple(
+            BrokenTicket(position=row.position, id=row.external_id, reason=row.reason, raw=row.raw)
+            for row in self.connection.execute(query)
+        )
+
+    def release(self, keys: Sequence[int], now: datetime) -> None:
+        """End the assignments in force of these tickets: their agents' load falls."""
+        for part in in_parts(keys):
+            self.connection.execute(
+                update(assignments)
+                .where(assignments.c.ticket_id.in_(part), assignments.c.released_at.is_(None))
+                .values(released_at=now)
+            )
+
+    def triaged(self, run_id: str) -> Iterator[TriagedTicket]:
+        """The run's tickets with all decisions, in the report's order, a few at a time."""
+        query = _of_run(_triaged(), run_id).order_by(decisions.c.sort_key, tickets.c.id)
+        rows = self.connection.execution_options(yield_per=PART).execute(query)
+        for part in rows.partitions():
+            yield from (_read_triaged(row) for row in part)
+
+    def to_write_back(self, run_id: str) -> list[TriagedTicket]:
+        """Decisions a source has not been told yet and nobody needs to confirm first."""
+        query = _of_run(_triaged(), run_id).where(
+            decisions.c.needs_review.is_(False),
+            or_(
+                tickets.c.written_decision_id.is_(None),
+                tickets.c.written_decision_id != tickets.c.decision_id,
+            ),
+        )
+        return [_read_triaged(row) for row in self.connection.execute(query)]
+
+    def written_back(self, keys: Sequence[int]) -> None:
+        """Record that the source knows the current decisions about these tickets."""
+        for part in in_parts(keys):
+            self.connection.execute(
+                update(tickets)
+                .where(tickets.c.id.in_(part))
+                .values(written_decision_id=tickets.c.decision_id)
+            )
+
+    def reported(self, run_id: str) -> None:
+        """Record that the run's current decisions stand in a report."""
+        mine = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
+        self.connection.execute(
+            update(tickets)
+            .where(tickets.c.id.in_(mine))
+            .values(reported_decision_id=tickets.c.decision_id)
+        )
+
+
+def _of_run(query: Select[Any], run_id: str) -> Select[Any]:
+    mine = and_(run_tickets.c.ticket_id == tickets.c.id, run_tickets.c.run_id == run_id)
+    return query.where(select(run_tickets.c.ticket_id).where(mine).exists())
+
+
+def _in_force(condition: Any) -> Any:
+    """Whether a ticket has an assignment in force that meets the condition."""
+    return (
+        select(assignments.c.id)
+        .where(
+            assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None), condition
+        )
+        .exists()
+    )
+
+
+def _triaged() -> Select[Any]:
+    """Tickets joined with their current decision and the assignment in force."""
+    in_force = and_(assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None))
+    return select(
+        tickets.c.id.label("key"),
+        tickets.c.payload,
+        tickets.c.received_at,
+        decisions.c.catalog_version,
+        decisions.c.policy_version,
+        decisions.c.decided_at,
+        decisions.c.sla_value,
+        decisions.c.sla_unit,
+        decisions.c.response_due_at,
+        decisions.c.resolution_due_at,
+        decisions.c.details,
+        assignments.c.details.label("assignment"),
+    ).select_from(
+        tickets.join(decisions, decisions.c.id == tickets.c.decision_id).outerjoin(
+            assignments, in_force
+        )
+    )
+
+
+def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
+    """A decision as a row."""
+    classification, label = item.classification, item.classification.label
+    category, kind = label or ("", "")
+    # NUL cannot occur in ticket text (sources remove it) and sorts before everything else ...
+    # but PostgreSQL refuses it, so the next one up separates the parts.
+    parts = (category, kind, item.ticket.short_description)
+    return {
+        "ticket_id": item.key,
+        "run_id": run_id,
+        "input_hash": item.ticket.content_hash,
+        "catalog_version": item.catalog_version,
+        "policy_version": item.policy_version,
+        "request_category": category,
+        "request_type": kind,
+        "confidence": classification.confidence,
+        "decided_by": classification.decided_by,
+        "model": classification.model,
+        "model_version": classification.model_version,
+        "needs_review": classification.needs_review,
+        "priority": item.priority.priority,
+        "sla_value": item.sla.value if item.sla else None,
+        "sla_unit": item.sla.unit if item.sla else None,
+        "response_due_at": item.response_due_at,
+        "resolution_due_at": item.resolution_due_at,
+        "decided_at": item.decided_at,
+        "details": {
+            "classification": _classification.dump_python(classification, mode="json"),
+            "priority": _priority.dump_python(item.priority, mode="json"),
+        },
+        "sort_key": "\x01".join(part.casefold() for part in parts),
+    }
+
+
+def _read_triaged(row: Row[Any]) -> TriagedTicket:
+    """A row of `_triaged` as a record."""
+    sla = None
+    if row.sla_value is not None:
+        sla = Sla(value=row.sla_value, unit=SlaUnit(row.sla_unit))
+    return TriagedTicket(
+        key=row.key,
+        ticket=_ticket.validate_python(row.payload),
+        received_at=row.received_at,
+        classification=_classification.validate_python(row.details["classification"]),
+        catalog_version=row.catalog_version,
+        policy_version=row.policy_version,
+        decided_at=row.decided_at,
+        sla=sla,
+        response_due_at=row.response_due_at,
+        resolution_due_at=row.resolution_due_at,
+        priority=_priority.validate_python(row.details["priority"]),
+        assignment=_assignment.validate_python(row.assignment) if row.assignment else None,
+    )
