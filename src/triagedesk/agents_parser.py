@@ -267,5 +267,9 @@ def _experience(value: Any) -> float:
     return number
 
 
-def _time(value: Any) -> datetime | None:
-    return parse_timestamp(value)
+def _time(value: object) -> datetime | None:
+    try:
+        return parse_timestamp(value)
+    except ValueError:
+        # Said anew: the original quotes the value, which the caller does too.
+        raise ValueError("no time from 1970 on, in seconds or ISO 8601") from None

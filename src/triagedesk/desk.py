@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -106,6 +107,12 @@ class Desk:
     #: Wraps what must not be cut off between doing and recording.
     shield: Callable[[], AbstractContextManager[None]] = nullcontext
 
+    @property
+    def policy_version(self) -> str:
+        """A hash of every rule that decisions follow besides the catalog and the classifier."""
+        rules = f"{self.priority_policy.version} {self.sla_policy.version}"
+        return hashlib.sha256(rules.encode()).hexdigest()
+
 
 @dataclass(kw_only=True)
 class SentReport:
@@ -118,6 +125,8 @@ class SentReport:
     recipients: tuple[str, ...]
     #: Recipient -> the server's words, where a copy did not go out.
     errors: dict[str, str] = field(default_factory=dict)
+    #: Why the workbook does not lie at `path`, where it does not.
+    file_error: str = ""
 
 
 @dataclass(kw_only=True)

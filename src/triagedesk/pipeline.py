@@ -8,33 +8,25 @@ before the next begins, so a run that is cut off anywhere is carried on by the n
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from pathlib import Path
 
 from triagedesk.agents import SkillNeed
 from triagedesk.assign import WorkItem, assign_batch
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla
 from triagedesk.catalog_parser import parse_catalog
-from triagedesk.classify import Usage
-from triagedesk.desk import Desk, RunSummary, SentReport, WritableSource
+from triagedesk.classify import Classifier, Usage
+from triagedesk.desk import Desk, RunSummary, WritableSource
 from triagedesk.errors import CatalogError, SourceError
-from triagedesk.outbox import Attachment, Channel, DeliveryOutcome, Mail
-from triagedesk.priority import prioritise
-from triagedesk.report import AgentRow, row_of, tally
-from triagedesk.report.excel import CONTENT_TYPE, write_workbook
-from triagedesk.report.mail import compose
+from triagedesk.priority import PriorityDecision, PriorityPolicy, prioritise
+from triagedesk.report import row_of, tally
+from triagedesk.reporting import build_report, deliver
 from triagedesk.sla import due_at
-from triagedesk.store.reports import Delivery, StoredReport
 from triagedesk.store.runs import StoredCatalog
 from triagedesk.tickets import Classification, DecidedBy, ReceivedTicket, Ticket, TriagedTicket
 
 #: Tickets decided and saved together.
 CHUNK = 200
-#: Seconds to wait before each further attempt to hand over a mail.
-DELIVERY_PAUSES = (2.0, 5.0)
 
 
 def run(desk: Desk) -> RunSummary:
@@ -144,7 +136,7 @@ def triage(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     desk.progress.start("Classifying", len(waiting))
     for start in range(0, len(waiting), CHUNK):
         chunk = waiting[start : start + CHUNK]
-        classifications, usage = classify(desk, [item.ticket for item in chunk], catalog)
+        classifications, usage = classify(desk.classifier, [item.ticket for item in chunk], catalog)
         decided = [
             decide(desk, item, classification, catalog)
             for item, classification in zip(chunk, classifications, strict=True)
@@ -157,12 +149,12 @@ def triage(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
 
 
 def classify(
-    desk: Desk, tickets: Sequence[Ticket], catalog: ServiceCatalog
+    classifier: Classifier, tickets: Sequence[Ticket], catalog: ServiceCatalog
 ) -> tuple[list[Classification], Usage]:
     """Step 3: what arrived filled stays; the classifier answers for the rest."""
     arrived = {ticket.id: _as_it_arrived(ticket, catalog) for ticket in tickets}
     asked = [ticket for ticket in tickets if arrived[ticket.id] is None]
-    result = desk.classifier.classify(asked, catalog)
+    result = classifier.classify(asked, catalog)
     nobody = Classification(
         label=None, confidence=0.0, decided_by=DecidedBy.LOCAL, needs_review=True
     )
@@ -202,25 +194,15 @@ def decide(
     entry = catalog.match(*classification.label) if classification.label else None
     sla = sla_of(ticket, entry)
     start = ticket.created_at or received.received_at
-    calendar = desk.sla_policy.calendar(entry)
-    priority = prioritise(
-        text_subject=ticket.short_description,
-        text_body=ticket.long_description,
-        impact=ticket.impact,
-        urgency=ticket.urgency,
-        priority=ticket.priority,
-        llm_impact=classification.impact,
-        llm_urgency=classification.urgency,
-        default_impact=entry.default_impact if entry else None,
-        policy=desk.priority_policy,
-    )
+    calendar = desk.sla_policy.calendar_for(entry)
+    priority = priority_of(ticket, desk.priority_policy, entry, classification)
     return TriagedTicket(
         key=received.key,
         ticket=ticket,
         received_at=received.received_at,
         classification=classification,
         catalog_version=catalog.version,
-        policy_version=desk.priority_policy.version,
+        policy_version=desk.policy_version,
         decided_at=desk.now(),
         sla=sla,
         response_due_at=due_at(start, entry.response, calendar)
@@ -228,6 +210,26 @@ def decide(
         else None,
         resolution_due_at=due_at(start, sla, calendar) if sla else None,
         priority=priority,
+    )
+
+
+def priority_of(
+    ticket: Ticket,
+    policy: PriorityPolicy,
+    entry: CatalogEntry | None = None,
+    classification: Classification | None = None,
+) -> PriorityDecision:
+    """Step 5: the ticket's own fields, then the model's word, then its text, then the catalog."""
+    return prioritise(
+        text_subject=ticket.short_description,
+        text_body=ticket.long_description,
+        impact=ticket.impact,
+        urgency=ticket.urgency,
+        priority=ticket.priority,
+        llm_impact=classification.impact if classification else None,
+        llm_urgency=classification.urgency if classification else None,
+        default_impact=entry.default_impact if entry else None,
+        policy=policy,
     )
 
 
@@ -252,7 +254,10 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
         skills = sorted({name for agent in transaction.roster() for name in agent.skills})
         waiting = transaction.unassigned(summary.run_id)
     desk.progress.start("Assigning", len(waiting))
-    items = {item.key: work for item, work in zip(waiting, work_of(desk, waiting, skills, catalog))}
+    items = {
+        item.key: work
+        for item, work in zip(waiting, work_of(desk, waiting, skills, catalog), strict=True)
+    }
     with desk.store.begin_alone() as transaction:
         still = [t.key for t in transaction.unassigned(summary.run_id) if t.key in items]
         batch = assign_batch(
@@ -340,145 +345,6 @@ def report(desk: Desk, summary: RunSummary) -> None:
         transaction.reported(summary.run_id)
     desk.progress.start("Sending the report", None)
     summary.reports.append(deliver(desk, stored))
-
-
-def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, bytes]:
-    """A run's report as mail and workbook; the same decisions give the same bytes."""
-    workbook = io.BytesIO()
-    letterhead = desk.letterhead
-    with desk.store.read() as transaction:
-        figures = tally(map(row_of, transaction.triaged(run_id)), now)
-        given = transaction.assigned_in(run_id)
-        agents = [
-            AgentRow(
-                id=agent.id,
-                name=agent.name,
-                availability=agent.availability,
-                load=agent.load,
-                capacity=agent.capacity,
-                assigned=given.get(agent.id, 0),
-            )
-            for agent in transaction.roster()
-        ]
-        broken = transaction.broken(run_id)
-        write_workbook(
-            workbook,
-            lambda: map(row_of, transaction.triaged(run_id)),
-            figures=figures,
-            agents=agents,
-            broken=broken,
-            created_at=now,
-            title=letterhead.title,
-            time_zone=letterhead.time_zone,
-        )
-        subject, text, html = compose(
-            figures=figures,
-            rows=map(row_of, transaction.triaged(run_id)),
-            broken=broken,
-            created_at=now,
-            title=letterhead.title,
-            candidate_name=letterhead.candidate_name,
-            codebase_url=letterhead.codebase_url,
-            time_zone=letterhead.time_zone,
-        )
-    stored = StoredReport(
-        id=run_id,
-        run_id=run_id,
-        created_at=now,
-        state="unsent" if desk.channel else "kept",
-        message_id=f"<{run_id}@{letterhead.domain}>",
-        subject=subject,
-        text=text,
-        html=html,
-        path=str(desk.report_path(run_id)),
-    )
-    return stored, workbook.getvalue()
-
-
-def deliver(desk: Desk, stored: StoredReport) -> SentReport:
-    """Hand a report to everyone who has not got it; record each copy before anything else."""
-    channel, content = desk.channel, _put_file(desk, stored)
-    sent = SentReport(id=stored.id, state=stored.state, path=Path(stored.path), recipients=())
-    if channel is None:
-        return sent
-    sent.recipients = stored.recipients or channel.recipients
-    copies = {copy.recipient: copy for copy in stored.deliveries}
-    for pause in (0.0, *DELIVERY_PAUSES):
-        todo = [r for r in sent.recipients if not _is_settled(copies.get(r), channel)]
-        if not todo:
-            break
-        desk.sleep(pause)
-        with desk.shield():
-            outcomes = channel.send(_mail(stored, content), tuple(todo))
-            copies |= _record(desk, stored, channel, outcomes, copies)
-        if not any(outcome.try_again for outcome in outcomes.values()):
-            break
-    sent.errors = {r: copies[r].error for r in sent.recipients if copies[r].state != "delivered"}
-    parked = any(copies[recipient].state == "parked" for recipient in sent.errors)
-    sent.state = "parked" if parked else "unsent" if sent.errors else "sent"
-    return sent
-
-
-def _is_settled(copy: Delivery | None, channel: Channel) -> bool:
-    """Delivered; or refused for good by a mail server that is still set up the same."""
-    if copy is None or copy.state == "pending":
-        return False
-    return copy.state == "delivered" or copy.fingerprint == channel.fingerprint
-
-
-def _record(
-    desk: Desk,
-    stored: StoredReport,
-    channel: Channel,
-    outcomes: Mapping[str, DeliveryOutcome],
-    before: Mapping[str, Delivery],
-) -> dict[str, Delivery]:
-    """Record what became of each copy, and whether the report has reached everyone."""
-    state = {(True, False): "delivered", (False, True): "parked", (False, False): "pending"}
-    copies = {
-        recipient: Delivery(
-            recipient=recipient,
-            state=state[outcome.delivered, outcome.permanent],
-            channel=channel.name,
-            fingerprint=channel.fingerprint,
-            attempts=before[recipient].attempts + 1 if recipient in before else 1,
-            error=outcome.error,
-            attempted_at=desk.now(),
-        )
-        for recipient, outcome in outcomes.items()
-    }
-    after = {**before, **copies}
-    wanted = stored.recipients or channel.recipients
-    everyone = all(r in after and after[r].state == "delivered" for r in wanted)
-    with desk.store.begin() as transaction:
-        for copy in copies.values():
-            transaction.save_delivery(stored.id, copy)
-        if everyone:
-            transaction.set_report_state(stored.id, "sent")
-    return copies
-
-
-def _put_file(desk: Desk, stored: StoredReport) -> bytes:
-    """The report's workbook, from the store; written to its folder unless it lies there already."""
-    with desk.store.read() as transaction:
-        content = transaction.report_content(stored.id)
-    path = Path(stored.path)
-    if not path.is_file() or path.stat().st_size != len(content):
-        desk.write_file(path, content)
-    return content
-
-
-def _mail(stored: StoredReport, content: bytes) -> Mail:
-    return Mail(
-        message_id=stored.message_id,
-        subject=stored.subject,
-        text=stored.text,
-        html=stored.html,
-        attachment=Attachment(
-            filename=Path(stored.path).name, content_type=CONTENT_TYPE, content=content
-        ),
-        created_at=stored.created_at,
-    )
 
 
 def _finish(desk: Desk, summary: RunSummary, state: str) -> None:

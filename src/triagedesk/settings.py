@@ -108,7 +108,7 @@ class Settings(BaseModel):
     candidate_name: OneLine = ""
     codebase_url: Annotated[str, AfterValidator(_web_address)] = ""
 
-    #: The SQLite file; default: `triagedesk.db` in OUTPUT_DIR.
+    #: The SQLite file; default: `triagedesk.db` in OUTPUT_DIR (`sample.db` for the sample).
     report_log_db_path: Path | None = None
     #: Wins over REPORT_LOG_DB_PATH.
     database_url: SecretStr = SecretStr("")
@@ -137,7 +137,9 @@ class Settings(BaseModel):
         """SQLAlchemy URL of the store."""
         url = self.database_url.get_secret_value()
         if not url:
-            path = self.report_log_db_path or self.output_dir / "triagedesk.db"
+            # The sample desk has a store of its own, so that nothing of it meets real work.
+            name = "sample.db" if self.is_sample else "triagedesk.db"
+            path = self.report_log_db_path or self.output_dir / name
             return f"sqlite:///{path}"
         for scheme in ("postgres://", "postgresql://"):
             if url.startswith(scheme):

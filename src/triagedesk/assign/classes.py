@@ -29,6 +29,8 @@ class Classes:
 
     #: Positions of items: class by class, within a class in order of work.
     order: Ints
+    #: For each of these, its place in the order of work of the whole batch.
+    rank: Ints
     #: Where each class starts in `order`; one longer than there are classes.
     start: Ints
     #: Tickets per class.
@@ -113,13 +115,15 @@ def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy
     rows = sorted(range(len(keys)), key=lambda row: -len(profiles[keys[row][0]][0]))
     keys = [keys[row] for row in rows]
     members = [members[row] for row in rows]
-    count = np.array([len(tickets) for tickets in members], np.int64)
+    rank = np.array([place for places in members for place in places], np.int64)
+    count = np.array([len(places) for places in members], np.int64)
     weight = np.array([policy.urgency[key[1] - 1] for key in keys], np.float64)
     group = np.array([key[2] for key in keys], np.int64)
     skill, strength, strengths, needs = _needs_tables([profiles[key[0]] for key in keys], roster)
     affinities = [(row, column, value) for row, key in enumerate(keys) for column, value in key[3]]
     return Classes(
-        order=np.array([ticket for tickets in members for ticket in tickets], np.int64),
+        order=np.array(order, np.int64)[rank],
+        rank=rank,
         start=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
         count=count,
         weight=weight,
@@ -143,7 +147,7 @@ def _merge(
     profiles: dict[Profile, int] = {}
     groups: dict[str, int] = {}
     classes: dict[Key, list[int]] = {}
-    for position in order:
+    for place, position in enumerate(order):
         item = items[position]
         profile = by_identity.get(id(item.needs))
         if profile is None:
@@ -154,11 +158,11 @@ def _merge(
             group = groups[item.group] = group_row(item.group, roster)
         affinity = _affinity_key(item, columns) if item.affinity else ()
         key = (profile, int(item.priority), group, affinity)
-        tickets = classes.get(key)
-        if tickets is None:
-            classes[key] = [position]
+        places = classes.get(key)
+        if places is None:
+            classes[key] = [place]
         else:
-            tickets.append(position)
+            places.append(place)
     return list(classes), list(classes.values()), list(profiles)
 
 

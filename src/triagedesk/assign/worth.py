@@ -29,55 +29,57 @@ class Worth:
     classes: Classes
     policy: AssignPolicy
 
-    def blocks(self) -> Iterator[tuple[int, int]]:
-        """Ranges of classes whose tables of classes x agents have a bounded size."""
+    def blocks(self) -> Iterator[Ints]:
+        """Consecutive classes, so many that their table of classes x agents has a bounded size."""
         step = max(1, BLOCK_CELLS // max(1, len(self.roster.open)))
         for start in range(0, len(self.classes), step):
-            yield start, min(start + step, len(self.classes))
+            yield np.arange(start, min(start + step, len(self.classes)))
 
-    def fit_block(self, start: int, stop: int) -> Singles:
-        """Worth of every fit pair in a range of classes, -inf elsewhere.
+    def fit_table(self, rows: Ints) -> Singles:
+        """Worth of every fit pair of these classes (rising), -inf elsewhere.
 
         Pairs with affinity are in it even when they are only open, since the fallback pool does
         not know about affinity.
         """
-        classes, table = self.classes, self.roster.proficiency
-        skill, strength = classes.skill[start:stop], classes.strength[start:stop]
-        best = table[skill[:, 0]] * strength[:, 0, None].astype(np.float32)
+        classes, levels = self.classes, self.roster.proficiency
+        skill, strength = classes.skill[rows], classes.strength[rows, :, None].astype(np.float32)
+        best = levels[skill[:, 0]] * strength[:, 0]
         total = best.copy()
         for place in range(1, skill.shape[1]):
             # Classes with most needs come first: those that have this one are the first rows.
-            rows = int(np.count_nonzero(strength[:, place]))
-            if not rows:
+            some = int(np.count_nonzero(strength[:, place]))
+            if not some:
                 break
-            more = table[skill[:rows, place]] * strength[:rows, place, None].astype(np.float32)
-            np.maximum(best[:rows], more, out=best[:rows])
-            total[:rows] += more
+            more = levels[skill[:some, place]] * strength[:some, place]
+            np.maximum(best[:some], more, out=best[:some])
+            total[:some] += more
         lacking = best <= 0
-        if (classes.group[start:stop] != ANY_GROUP).any():
-            lacking |= ~self.roster.members[classes.group[start:stop]]
-        strengths = classes.strengths[start:stop, None].astype(np.float32)
+        if (classes.group[rows] != ANY_GROUP).any():
+            lacking |= ~self.roster.members[classes.group[rows]]
+        strengths = classes.strengths[rows, None].astype(np.float32)
         worth = skill_match(best, total, strengths, self.policy)
-        worth *= classes.weight[start:stop, None].astype(np.float32)
-        worth[lacking] = -np.inf
-        first, last = np.searchsorted(classes.affinity_row, [start, stop])
-        if last > first:
-            self._add_affinity(worth, start, slice(int(first), int(last)))
+        worth *= classes.weight[rows, None].astype(np.float32)
+        np.putmask(worth, lacking, -np.inf)
+        if len(classes.affinity):
+            self._add_affinity(worth, rows)
         return worth
 
-    def open_block(self, start: int, stop: int) -> Singles:
-        """Worth of every open pair in a range of classes, -inf elsewhere."""
-        worth = self.fit_block(start, stop)
-        members = self.roster.members[self.classes.group[start:stop]]
-        fallback = np.where(members, -self.classes.fallback[start:stop, None], -np.inf)
-        return np.where(np.isneginf(worth), fallback, worth).astype(np.float32)
+    def open_table(self, rows: Ints) -> Singles:
+        """Worth of every open pair of these classes (rising), -inf elsewhere."""
+        worth = self.fit_table(rows)
+        fallback = -self.classes.fallback[rows, None].astype(np.float32)
+        members = self.roster.members[self.classes.group[rows]]
+        np.copyto(worth, fallback, where=members & np.isneginf(worth))
+        return worth
 
-    def _add_affinity(self, worth: Singles, start: int, pairs: slice) -> None:
+    def _add_affinity(self, worth: Singles, rows: Ints) -> None:
         classes = self.classes
-        rows, columns = classes.affinity_row[pairs], classes.affinity_column[pairs]
-        _, _, exact = self.pairs(rows, columns)
-        opened = self.roster.members[classes.group[rows], columns]
-        worth[rows[opened] - start, columns[opened]] = exact[opened]
+        first, last = np.searchsorted(classes.affinity_row, [rows[0], rows[-1] + 1])
+        owners = classes.affinity_row[first:last]
+        columns = classes.affinity_column[first:last]
+        known = np.isin(owners, rows) & self.roster.members[classes.group[owners], columns]
+        owners, columns = owners[known], columns[known]
+        worth[np.searchsorted(rows, owners), columns] = self.pairs(owners, columns)[2]
 
     def pairs(self, rows: Ints, columns: Ints) -> tuple[Floats, Floats, Floats]:
         """Match, affinity and worth of open pairs, in doubles."""

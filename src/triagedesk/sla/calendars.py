@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from triagedesk.errors import CalendarError, Problem
@@ -198,7 +199,8 @@ def _week_problems(calendar: Calendar, at: str) -> Iterator[Problem]:
                 yield Problem(where=where, what=f"{window} is no window of up to 24 hours")
                 return
             begins = weekday * DAY_SECONDS
-            placed.append((begins + window.opens, begins + window.closes, f"{where}: {window}"))
+            shown = f"{WEEKDAYS[weekday]} {window}"
+            placed.append((begins + window.opens, begins + window.closes, shown))
     if not placed:
         yield Problem(where=f"{at}.hours", what="no working time at all")
         return
@@ -206,10 +208,9 @@ def _week_problems(calendar: Calendar, at: str) -> Iterator[Problem]:
     # Sunday's last window may reach into Monday.
     first = placed[0]
     placed.append((first[0] + 7 * DAY_SECONDS, first[1] + 7 * DAY_SECONDS, first[2]))
-    for (_, closes, one), (opens, _, other) in zip(placed, placed[1:], strict=False):
+    for (_, closes, one), (opens, _, other) in pairwise(placed):
         if opens < closes:
-            where, _, window = other.partition(": ")
-            yield Problem(where=where, what=f"{window} overlaps {one.removeprefix(f'{at}.hours.')}")
+            yield Problem(where=f"{at}.hours", what=f"{other} overlaps {one}")
 
 
 def _holiday_problems(calendar: Calendar, at: str) -> Iterator[Problem]:

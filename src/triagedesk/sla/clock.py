@@ -73,7 +73,9 @@ class SlaClock:
     def pause(self, at: datetime) -> SlaClock:
         """The ticket went on hold."""
         self._check(at)
-        return self._halt(at) if self.running else self
+        if self.running:
+            return self._halt(at)
+        return replace(self, stopped_at=None) if self.stopped_at is not None else self
 
     def resume(self, at: datetime) -> SlaClock:
         """The ticket came back from hold, or was re-opened; the time between does not count."""
@@ -87,7 +89,8 @@ class SlaClock:
         self._check(at)
         if self.stopped_at is not None:
             return self
-        return replace(self.pause(at), stopped_at=at)
+        halted = self._halt(at) if self.running else self
+        return replace(halted, stopped_at=at)
 
     def retarget(self, target: Sla | None) -> SlaClock:
         """Another target applies, as if it always had."""
@@ -104,9 +107,9 @@ class SlaClock:
     def used(self, now: datetime) -> timedelta:
         """Working time counted up to `now`, in terms of the calendar of the day."""
         if self.target is None or not self.target.value:
-            parts = (elapsed(*span, calendar) for *span, calendar in self._spans(now))
+            parts = (elapsed(start, end, calendar) for start, end, calendar in self._spans(now))
             return sum(parts, timedelta(0))
-        return _times(length(self.target, self.calendar), self._share_used(now))
+        return _times(length(self.target, self.calendar), self._share_used(self.target, now))
 
     def slack(self, now: datetime) -> timedelta | None:
         """Working time left at `now`, negative once it is used up; None without a deadline."""
@@ -154,15 +157,14 @@ class SlaClock:
         at_risk = warning is not None and not _before(now, warning)
         return SlaState.AT_RISK if at_risk else SlaState.RUNNING
 
-    def _share_used(self, now: datetime) -> Fraction:
+    def _share_used(self, target: Sla, now: datetime) -> Fraction:
         """The share of the target used up by `now`; past 1 when it is overdue."""
-        assert self.target is not None  # noqa: S101 - the callers have asked
         shares = (
             Fraction(
-                elapsed(*span, calendar) // _MICROSECOND,
-                length(self.target, calendar) // _MICROSECOND,
+                elapsed(start, end, calendar) // _MICROSECOND,
+                length(target, calendar) // _MICROSECOND,
             )
-            for *span, calendar in self._spans(now)
+            for start, end, calendar in self._spans(now)
         )
         return sum(shares, Fraction(0))
 

@@ -183,7 +183,8 @@ def microseconds(at: datetime, name: str) -> int:
     """Whole microseconds since 1970. Raises ValueError, naming the value, without a time zone."""
     if at.tzinfo is None or at.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: {at.isoformat()}")
-    return (at - _EPOCH) // _MICROSECOND
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment(at: int) -> datetime:

@@ -16,6 +16,8 @@ class Fetched:
     broken: tuple[BrokenTicket, ...] = ()
     #: Where the next fetch goes on; "" for sources without a cursor.
     cursor: str = ""
+    #: Fields that arrived but could not be used, as sentences; their tickets are in `tickets`.
+    warnings: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, null, select, update
 
 from triagedesk.store.queries import Queries
 from triagedesk.store.tables import deliveries, reports
@@ -80,12 +80,12 @@ class ReportQueries(Queries):
             update(reports).where(reports.c.id == report_id).values(state=state)
         )
 
-    def redirect_report(self, report_id: str, recipients: Sequence[str]) -> None:
-        """Send a report to other recipients than the settings name; it is unsent again."""
+    def redirect_report(self, report_id: str, recipients: Sequence[str] | None) -> None:
+        """Make a report unsent again, for other recipients than the settings name or for these."""
         self.connection.execute(
             update(reports)
             .where(reports.c.id == report_id)
-            .values(recipients=list(recipients), state="unsent")
+            .values(recipients=list(recipients) if recipients else null(), state="unsent")
         )
 
     def forget_deliveries(self, report_id: str) -> None:

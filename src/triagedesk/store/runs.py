@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, desc, insert, select, update
 
-from triagedesk.store.queries import Queries
+from triagedesk.store.queries import Queries, in_parts
 from triagedesk.store.tables import (
     audit_log,
     catalogs,
@@ -51,6 +51,15 @@ class RunQueries(Queries):
             .where(runs.c.id == run_id)
             .values(state=state, summary=dict(summary), finished_at=now)
         )
+
+    def newest_run(self) -> str | None:
+        """The run that ended well last."""
+        query = select(runs.c.id).where(runs.c.state == "done").order_by(desc(runs.c.started_at))
+        return self.connection.scalar(query.limit(1))
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether there has been a run of that id."""
+        return self.connection.scalar(select(runs.c.id).where(runs.c.id == run_id)) is not None
 
     def last_catalog(self, origin: str) -> StoredCatalog | None:
         """The copy of the catalog at `origin` that loaded well last."""
@@ -104,17 +113,22 @@ class RunQueries(Queries):
             delete(leases).where(leases.c.name == name, leases.c.holder == holder)
         )
 
-    def model_answer(self, key: str) -> Any | None:
-        """What a language model answered to the same question before."""
-        query = select(model_answers.c.answer).where(model_answers.c.key == key)
-        return self.connection.execute(query).scalar()
+    def model_answers(self, keys: Sequence[str]) -> dict[str, str]:
+        """Key -> what a language model answered to the same question before."""
+        found: dict[str, str] = {}
+        for part in in_parts(keys):
+            query = select(model_answers.c.key, model_answers.c.answer).where(
+                model_answers.c.key.in_(part)
+            )
+            found |= {row.key: row.answer for row in self.connection.execute(query)}
+        return found
 
-    def keep_model_answer(self, key: str, answer: Any, now: datetime) -> None:
-        """Keep a language model's answer, so that it is never paid for twice."""
-        self.connection.execute(delete(model_answers).where(model_answers.c.key == key))
-        self.connection.execute(
-            insert(model_answers).values(key=key, answer=answer, created_at=now)
-        )
+    def keep_model_answers(self, answers: Mapping[str, str], now: datetime) -> None:
+        """Keep a language model's answers, so that none is paid for twice."""
+        for part in in_parts(sorted(answers)):
+            self.connection.execute(delete(model_answers).where(model_answers.c.key.in_(part)))
+            rows = [{"key": key, "answer": answers[key], "created_at": now} for key in part]
+            self.connection.execute(insert(model_answers), rows)
 
     def audit(
         self,

@@ -221,7 +221,7 @@ model_answers = Table(
     "model_answers",
     metadata,
     Column("key", String(64), primary_key=True),
-    Column("answer", Document, nullable=False),
+    Column("answer", Text, nullable=False),
     Column("created_at", Utc, nullable=False),
 )
 

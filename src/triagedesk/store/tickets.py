@@ -303,7 +303,7 @@ def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
     category, kind = label or ("", "")
     # NUL cannot occur in ticket text (sources remove it) and sorts before everything else ...
     # but PostgreSQL refuses it, so the next one up separates the parts.
-    parts = (category, kind, item.ticket.short_description)
+    parts = (category, kind, item.ticket.short_description, item.ticket.id)
     return {
         "ticket_id": item.key,
         "run_id": run_id,

@@ -61,7 +61,7 @@ def upgrade() -> None:
     op.create_table(
         "model_answers",
         sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("answer", document, nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_model_answers")),
     )

@@ -1,4 +1,4 @@
-"""Impact x urgency -> priority P1-P4 (ITIL), with the phrases that made it."""
+"""What a priority is made of."""
 
 from __future__ import annotations
 

@@ -1,0 +1,363 @@
+"""The composition root: the only file that names concrete adapters."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from triagedesk import dataset, pipeline, reporting
+from triagedesk.agents import Agent
+from triagedesk.assign import AssignPolicy
+from triagedesk.catalog import ServiceCatalog
+from triagedesk.catalog_parser import parse_catalog
+from triagedesk.classify import Classifier
+from triagedesk.classify.cascade import Cascade
+from triagedesk.classify.llm import LlmClassifier, MemoryCache
+from triagedesk.classify.local import LocalClassifier
+from triagedesk.classify.skills import LocalSkillReader
+from triagedesk.desk import (
+    Desk,
+    Letterhead,
+    Progress,
+    RunSummary,
+    SentReport,
+    Silence,
+    SkillReader,
+)
+from triagedesk.errors import (
+    NotFoundError,
+    Problem,
+    SettingsError,
+)
+from triagedesk.files import write_file
+from triagedesk.outbox import Channel
+from triagedesk.outbox.maildir import MaildirChannel
+from triagedesk.outbox.smtp import SmtpChannel
+from triagedesk.priority import PriorityPolicy
+from triagedesk.settings import Settings, load_settings
+from triagedesk.sla import SlaPolicy, parse_sla_policy
+from triagedesk.sources import CatalogSource, Source
+from triagedesk.sources.catalogs import FileCatalogSource, catalog_source
+from triagedesk.sources.files import FileSource, read_agents_file
+from triagedesk.sources.http import is_web_address
+from triagedesk.sources.webhook import WebhookSource
+from triagedesk.store import Store
+from triagedesk.store.lease import hold
+from triagedesk.tickets import BrokenTicket, Classification, Ticket
+
+_SAMPLE = files("triagedesk.sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What one call of `triagedesk run` wants different."""
+
+    #: Where to write the workbook; None: OUTPUT_DIR/reports.
+    report: Path | None = None
+    #: Where to write every decision as JSON lines.
+    decisions: Path | None = None
+    send: bool = True
+    dry_run: bool = False
+
+
+@contextmanager
+def open_desk(
+    settings: Settings,
+    options: RunOptions,
+    *,
+    progress: Progress | None = None,
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[Desk]:
+    """A desk as the settings say. Raises TriagedeskError naming the setting or file at fault."""
+    configure_logging(settings)
+    store = open_store(settings)
+    try:
+        yield Desk(
+            store=_scratch_copy(store) if options.dry_run else store,
+            source=ticket_source(settings),
+            catalog_source=the_catalog_source(settings),
+            read_roster=roster_reader(settings),
+            classifier=classifier(settings, store),
+            skill_reader=skill_reader(settings),
+            sla_policy=sla_policy(settings),
+            priority_policy=priority_policy(settings),
+            assign_policy=AssignPolicy(),
+            channel=channel(settings) if options.send and not options.dry_run else None,
+            letterhead=letterhead(settings),
+            report_path=lambda run_id: (
+                options.report or settings.output_dir / "reports" / f"triage-{run_id}.xlsx"
+            ),
+            write_file=write_file,
+            now=lambda: datetime.now(UTC),
+            new_id=_new_id,
+            sleep=time.sleep,
+            dry_run=options.dry_run,
+            progress=progress or Silence(),
+            shield=shield,
+        )
+    finally:
+        store.close()
+
+
+def run_desk(desk: Desk, options: RunOptions) -> RunSummary:
+    """One run, alone at this desk; then the decisions file, where one is wanted."""
+    with nullcontext() if desk.dry_run else hold(desk.store, "run"):
+        summary = pipeline.run(desk)
+    if options.decisions and not summary.only_resent:
+        with desk.store.read() as transaction:
+            triaged = list(transaction.triaged(summary.run_id))
+        write_file(options.decisions, dataset.decisions_as_jsonl(triaged))
+    return summary
+
+
+def open_store(settings: Settings) -> Store:
+    """The store the settings name, with its schema up to date."""
+    return Store.open(settings.database)
+
+
+def _scratch_copy(store: Store) -> Store:
+    """What a dry run works on: all the desk knows, kept nowhere."""
+    scratch = Store.open("sqlite://")
+    store.copy_into(scratch)
+    return scratch
+
+
+def _new_id() -> str:
+    """Sorts by time and never repeats."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def ticket_source(settings: Settings) -> Source:
+    """The helpdesk, a file of tickets, or the sample."""
+    place = settings.helpdesk_api_url
+    if not place:
+        return FileSource(str(_SAMPLE / "tickets.json"), name="sample")
+    if is_web_address(place):
+        return WebhookSource(
+            place,
+            settings.helpdesk_api_key.get_secret_value(),
+            settings.helpdesk_api_secret.get_secret_value(),
+            timeout=settings.http_timeout,
+        )
+    return FileSource(place)
+
+
+def the_catalog_source(settings: Settings) -> CatalogSource:
+    """The catalog server, a file, or the sample."""
+    if settings.service_catalog_url:
+        return catalog_source(settings.service_catalog_url, timeout=settings.http_timeout)
+    return FileCatalogSource(str(_SAMPLE / "service_catalog.yaml"))
+
+
+def roster_reader(settings: Settings) -> Callable[[], Sequence[Agent]] | None:
+    """Reads AGENTS_FILE, or the sample's agents; None: the store's agents are the roster."""
+    path = settings.agents_file
+    if path is None and settings.is_sample:
+        path = Path(str(_SAMPLE / "agents.yaml"))
+    if path is None:
+        return None
+    return lambda: read_agents_file(path, default_capacity=settings.agent_capacity)
+
+
+def classifier(settings: Settings, store: Store | None) -> Classifier:
+    """The local model, and behind it the language model where one is configured."""
+    local = LocalClassifier(
+        model_dir=settings.model_dir, promised_precision=settings.auto_precision
+    )
+    if not settings.llm_model_name:
+        return Cascade(local=local)
+    llm = LlmClassifier(
+        settings.llm_model_name,
+        api_key=settings.llm_api_key.get_secret_value(),
+        base_url=settings.llm_base_url,
+        batch_size=settings.llm_batch_size,
+        delay_between_batches=settings.llm_delay_between_batches,
+        temperature=settings.llm_temperature,
+        timeout=settings.llm_timeout,
+        cache=_StoredAnswers(store) if store else MemoryCache(),
+    )
+    return Cascade(local=local, llm=llm)
+
+
+@dataclass(frozen=True)
+class _StoredAnswers:
+    """A language model's answers, kept in the store as they come."""
+
+    store: Store
+
+    def get(self, keys: Sequence[str]) -> Mapping[str, str]:
+        with self.store.read() as transaction:
+            return transaction.model_answers(keys)
+
+    def put(self, answers: Mapping[str, str]) -> None:
+        with self.store.begin() as transaction:
+            transaction.keep_model_answers(answers, datetime.now(UTC))
+
+
+def skill_reader(settings: Settings) -> SkillReader:
+    """Reads skills with the local model's encoders."""
+    return LocalSkillReader(model_dir=settings.model_dir)
+
+
+def channel(settings: Settings) -> Channel:
+    """SMTP where it is configured, otherwise a folder of .eml files."""
+    if not settings.email_smtp_host:
+        return MaildirChannel(
+            settings.output_dir / "outbox",
+            sender=_sender(settings),
+            recipients=settings.email_recipient,
+        )
+    return SmtpChannel(
+        host=settings.email_smtp_host,
+        port=settings.email_smtp_port,
+        use_tls=settings.email_use_tls,
+        username=settings.email_username,
+        password=settings.email_password.get_secret_value(),
+        sender=_sender(settings),
+        recipients=settings.email_recipient,
+        timeout=settings.http_timeout,
+    )
+
+
+def _sender(settings: Settings) -> str:
+    name = settings.email_username
+    return settings.email_sender or (name if "@" in name else "triagedesk@localhost")
+
+
+def letterhead(settings: Settings) -> Letterhead:
+    """What the mail says besides the figures."""
+    return Letterhead(
+        title=settings.email_title,
+        candidate_name=settings.candidate_name,
+        codebase_url=settings.codebase_url,
+        time_zone=settings.time_zone,
+        domain=_sender(settings).rpartition("@")[2],
+    )
+
+
+def sla_policy(settings: Settings) -> SlaPolicy:
+    """Calendars from SLA_CALENDARS_FILE; 24x7 without one."""
+    text = _text_of(settings.sla_calendars_file, "SLA_CALENDARS_FILE")
+    return parse_sla_policy(text) if text else SlaPolicy()
+
+
+def priority_policy(settings: Settings) -> PriorityPolicy:
+    """The bundled phrases, extended by PRIORITY_PHRASES_FILE."""
+    text = _text_of(settings.priority_phrases_file, "PRIORITY_PHRASES_FILE")
+    default = PriorityPolicy.default()
+    return PriorityPolicy.from_yaml(text, base=default) if text else default
+
+
+def _text_of(path: Path | None, setting: str) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        problem = Problem(where=setting, what=f"{path}: {reason}")
+        raise SettingsError(problems=[problem]) from error
+
+
+def read_catalog(place: str) -> ServiceCatalog:
+    """The catalog at a URL or in a file."""
+    document = catalog_source(place).load()
+    return parse_catalog(document.text if document else "", origin=place)
+
+
+def check_files(settings: Settings) -> list[Problem]:
+    """Read every file the settings name; raises the first file's own error."""
+    sla_policy(settings)
+    priority_policy(settings)
+    read_roster = roster_reader(settings)
+    if read_roster:
+        read_roster()
+    return []
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to standard error as LOG_LEVEL says."""
+    level = getattr(logging, settings.log_level.upper())
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def resend_reports(
+    settings: Settings,
+    report_id: str,
+    to: tuple[str, ...],
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[SentReport]:
+    """Send one report, or all unsent ones, now."""
+    with open_desk(settings, RunOptions(), shield=shield) as desk, hold(desk.store, "run"):
+        return reporting.resend(desk, report_id, to)
+
+
+def discard_report(settings: Settings, report_id: str) -> None:
+    """Give a report up."""
+    with open_desk(settings, RunOptions()) as desk:
+        reporting.discard(desk, report_id)
+
+
+def rebuild_report(settings: Settings, run_id: str, output: Path) -> str:
+    """Write a run's workbook anew; returns the run's id."""
+    with open_desk(settings, RunOptions(report=output, send=False)) as desk:
+        with desk.store.read() as transaction:
+            wanted = run_id or transaction.newest_run() or ""
+            if not transaction.has_run(wanted):
+                hint = "see `triagedesk report list`; `triagedesk run` makes the first one"
+                raise NotFoundError(f"there is no run {wanted!r}", hint=hint)
+        _, content = reporting.build_report(desk, wanted, desk.now())
+        write_file(output, content)
+    return wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedFile:
+    """Tickets with their classifications, in the file's order, and what was set aside."""
+
+    classified: tuple[tuple[Ticket, Classification], ...]
+    broken: tuple[BrokenTicket, ...]
+
+
+def classify_file(settings: Settings) -> ClassifiedFile:
+    """Classify the tickets the settings name; no store is touched."""
+    configure_logging(settings)
+    document = the_catalog_source(settings).load()
+    catalog = parse_catalog(
+        document.text if document else "", origin=the_catalog_source(settings).origin
+    )
+    fetched = ticket_source(settings).fetch("")
+    answers, _ = pipeline.classify(classifier(settings, None), fetched.tickets, catalog)
+    return ClassifiedFile(
+        classified=tuple(zip(fetched.tickets, answers, strict=True)), broken=fetched.broken
+    )
+
+
+def assign_dataset(path: Path) -> dict[str, Any]:
+    """Assign a dataset's tickets among its own agents; JSON types, each ticket in one list."""
+    settings = load_settings()
+    fetched = FileSource(path).fetch("")
+    agents = read_agents_file(path, default_capacity=settings.agent_capacity)
+    one_off = dataset.assign_one_off(
+        fetched.tickets,
+        agents,
+        skill_reader=skill_reader(settings),
+        priority_policy=priority_policy(settings),
+        assign_policy=AssignPolicy(),
+        now=datetime.now(UTC),
+    )
+    return dataset.as_json(one_off, fetched.broken)

@@ -1,0 +1,84 @@
+"""The command line: `triagedesk run | report | catalog | config | assign | classify`.
+
+Exit codes: 0 done · 1 failed · 2 wrong input or settings · 3 helpdesk or catalog server ·
+4 a report is unsent (the next run sends it) · 5 a file could not be written · 6 database ·
+130 and 143 stopped by SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from triagedesk import __version__
+from triagedesk.cli import checks, offline, reports, runs
+from triagedesk.errors import TriagedeskError
+from triagedesk.stopping import Stopped, Stopping
+
+_EPILOG = """Exit codes: 0 done, 1 failed, 2 wrong input or settings, 3 helpdesk or catalog server,
+4 a report is unsent (the next run sends it), 5 a file could not be written, 6 database,
+130/143 stopped by a signal."""
+
+cli = typer.Typer(
+    name="triagedesk",
+    help="Takes the manual triage out of an IT service desk.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cli.command("run")(runs.run)
+cli.command("classify")(offline.classify)
+cli.command("assign")(offline.assign)
+cli.add_typer(reports.cli, name="report")
+cli.add_typer(checks.catalog, name="catalog")
+cli.add_typer(checks.config, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"triagedesk {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Nothing is common to all commands but the version."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    stopping = Stopping()
+    stopping.install()
+    try:
+        code = cli(standalone_mode=False, obj=stopping)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except TriagedeskError as error:
+        _say(error)
+        code = error.exit_code
+    except Stopped as stopped:
+        typer.echo("Stopped. Nothing is lost: the next run carries on.", err=True)
+        code = stopped.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more while closing it.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(error: TriagedeskError) -> None:
+    typer.echo(f"triagedesk: {error}", err=True)
+    if error.hint:
+        typer.echo(f"What to do: {error.hint}", err=True)

@@ -1,0 +1,58 @@
+"""`triagedesk classify` and `triagedesk assign`: answers without a store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triagedesk.cli import options
+
+
+def classify(
+    tickets: Annotated[
+        str, typer.Argument(metavar="TICKETS", help="File (.json .jsonl .csv .yaml), URL or `-`.")
+    ],
+    *,
+    catalog: Annotated[
+        str, typer.Option("--catalog", metavar="FILE|URL", help="The Service Catalog.")
+    ],
+    as_json: options.AsJson = False,
+) -> None:
+    """Classify tickets with the local model and, where one is configured, the LLM."""
+    from triagedesk.app import classify_file  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import classifications_as_json, show_classifications  # noqa: PLC0415
+
+    result = classify_file(options.settings(tickets=tickets, catalog=catalog))
+    if as_json:
+        document = classifications_as_json(result.classified)
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        show_classifications(result.classified)
+    for broken in result.broken:
+        typer.echo(f"set aside: item {broken.position}: {broken.reason}", err=True)
+
+
+def assign(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET", help='JSON: {"agents": [...], "tickets": [...]}.')
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write JSON there, not to stdout."),
+    ] = None,
+) -> None:
+    """Assign a dataset's tickets to its agents, all at once, and say why."""
+    from triagedesk.app import assign_dataset  # noqa: PLC0415 (slow to import)
+
+    answer = json.dumps(assign_dataset(dataset), ensure_ascii=False, indent=2)
+    if output is None:
+        typer.echo(answer)
+        return
+    from triagedesk.files import write_file  # noqa: PLC0415
+
+    write_file(output, (answer + "\n").encode())
+    typer.echo(f"Assignments written to {output}.", err=True)

@@ -1,0 +1,205 @@
+"""The workbook's sheets of rows: Tickets, Agents, Review, Set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from xlsxwriter.worksheet import Worksheet
+
+from triagedesk.priority import Priority
+from triagedesk.report import AgentRow, ReportRow, is_at_risk, is_breached
+from triagedesk.report.cells import (
+    AMBER,
+    BLUE,
+    QUIET,
+    RED,
+    Cells,
+    Column,
+    Kind,
+    Widths,
+    printed,
+)
+from triagedesk.tickets import BrokenTicket
+
+_WHY = " · "
+_PRIORITY_COLOURS: dict[Priority, dict[str, Any]] = {
+    Priority.P1: {"bold": True, "font_color": "#FFFFFF", "bg_color": RED},
+    Priority.P2: {"bold": True, "font_color": "#7A4B00", "bg_color": "#FBE3B5"},
+    Priority.P3: {},
+    Priority.P4: {"font_color": QUIET},
+}
+
+#: The first six are agreed with readers of the file by name and place.
+TICKETS: tuple[Column[ReportRow], ...] = (
+    Column(header="id", value=lambda row: row.id, widest=220),
+    Column(header="request_category", value=lambda row: row.request_category, widest=280),
+    Column(header="request_type", value=lambda row: row.request_type, widest=280),
+    Column(header="short_description", value=lambda row: row.short_description),
+    Column(header="sla_value", value=lambda row: row.sla_value, kind=Kind.NUMBER),
+    Column(header="sla_unit", value=lambda row: row.sla_unit),
+    Column(header="priority", value=lambda row: row.priority.name),
+    Column(header="due", value=lambda row: row.due, kind=Kind.TIME),
+    Column(header="agent", value=lambda row: row.agent, widest=220),
+    Column(header="confidence", value=lambda row: row.confidence, kind=Kind.PERCENT),
+    Column(header="decided by", value=lambda row: row.decided_by),
+    Column(header="review", value=lambda row: "yes" if row.needs_review else ""),
+    Column(header="notes", value=lambda row: _WHY.join(row.notes), widest=320),
+    Column(header="why this priority", value=lambda row: _WHY.join(row.priority_evidence)),
+    Column(header="why this agent", value=lambda row: row.rationale, widest=640),
+)
+REVIEW: tuple[Column[ReportRow], ...] = (
+    Column(header="id", value=lambda row: row.id, widest=220),
+    Column(
+        header="short_description",
+        value=lambda row: row.short_description,
+        kind=Kind.WRAPPED,
+        widest=340,
+    ),
+    Column(header="suggested category", value=lambda row: row.request_category, widest=240),
+    Column(header="suggested type", value=lambda row: row.request_type, widest=240),
+    Column(header="confidence", value=lambda row: row.confidence, kind=Kind.PERCENT),
+    Column(
+        header="other possibilities",
+        value=lambda row: "\n".join(row.alternatives),
+        kind=Kind.WRAPPED,
+        widest=380,
+    ),
+    Column(
+        header="why a person is asked",
+        value=lambda row: "\n".join(row.notes),
+        kind=Kind.WRAPPED,
+        widest=380,
+    ),
+    Column(header="priority", value=lambda row: row.priority.name),
+    Column(header="due", value=lambda row: row.due, kind=Kind.TIME),
+    Column(header="agent", value=lambda row: row.agent, widest=220),
+)
+AGENTS: tuple[Column[AgentRow], ...] = (
+    Column(header="agent", value=lambda agent: agent.name, widest=260),
+    Column(header="id", value=lambda agent: agent.id, widest=220),
+    Column(header="availability", value=lambda agent: agent.availability),
+    Column(header="new in this run", value=lambda agent: agent.assigned, kind=Kind.NUMBER),
+    Column(header="load", value=lambda agent: agent.load, kind=Kind.NUMBER),
+    Column(header="capacity", value=lambda agent: agent.capacity, kind=Kind.NUMBER),
+    Column(
+        header="load of capacity",
+        value=lambda agent: agent.load / agent.capacity if agent.capacity else None,
+        kind=Kind.PERCENT,
+        least=220,
+    ),
+)
+SET_ASIDE: tuple[Column[BrokenTicket], ...] = (
+    Column(header="position", value=lambda item: item.position, kind=Kind.NUMBER),
+    Column(header="id", value=lambda item: item.id, widest=220),
+    Column(header="what is wrong", value=lambda item: item.reason, kind=Kind.WRAPPED, widest=420),
+    Column(header="as it arrived", value=lambda item: item.raw, kind=Kind.WRAPPED, widest=640),
+)
+
+
+class RowsSheet:
+    """A sheet that tickets are written to one by one, in order."""
+
+    def __init__(
+        self,
+        sheet: Worksheet,
+        cells: Cells,
+        widths: Widths[ReportRow],
+        columns: Sequence[Column[ReportRow]],
+        now: datetime,
+    ) -> None:
+        self._sheet, self._cells, self._columns, self._now = sheet, cells, columns, now
+        self._widths = widths
+        self._wraps = any(column.kind is Kind.WRAPPED for column in columns)
+        self.count = 0
+        cells.head(sheet, columns)
+        widths.apply(sheet)
+
+    def add(self, row: ReportRow) -> None:
+        """Write the next row."""
+        self.count += 1
+        if self._wraps:
+            self._sheet.set_row_pixels(self.count, self._widths.height(row))
+        for position, column in enumerate(self._columns):
+            value = column.value(row)
+            if column.header == "priority":
+                marked = _PRIORITY_COLOURS[row.priority]
+                self._write(position, column.kind, value, align="center", **marked)
+            elif column.header == "due":
+                self._write(position, column.kind, value, **self._due_colour(row))
+            else:
+                self._write(position, column.kind, value)
+
+    def _write(self, position: int, kind: Kind, value: Any, **properties: Any) -> None:
+        if self._wraps:
+            properties["valign"] = "top"
+        self._cells.write(self._sheet, self.count, position, kind, value, **properties)
+
+    def _due_colour(self, row: ReportRow) -> dict[str, Any]:
+        if is_breached(row, self._now):
+            return {"bold": True, "font_color": RED}
+        return {"font_color": AMBER} if is_at_risk(row, self._now) else {}
+
+    def finish(self) -> None:
+        """Freeze the header, add filters, and set up printing."""
+        finish_table(self._sheet, self._columns, self.count)
+
+
+def finish_table(sheet: Worksheet, columns: Sequence[Column[Any]], count: int) -> None:
+    """Freeze the header, add filters, and set up printing for a sheet of `count` rows."""
+    last = max(count, 1)
+    sheet.freeze_panes(1, 1)
+    sheet.autofilter(0, 0, last, len(columns) - 1)
+    # Ids are text even where they look like numbers; Excel need not point at each of them.
+    sheet.ignore_errors({"number_stored_as_text": f"A1:P{last + 1}"})
+    printed(sheet)
+
+
+def write_agents(sheet: Worksheet, cells: Cells, agents: Sequence[AgentRow]) -> None:
+    """Load against capacity, with bars; whoever is full stands out."""
+    _write_all(sheet, cells, AGENTS, agents)
+    last = max(len(agents), 1)
+    share = len(AGENTS) - 1
+    sheet.conditional_format(
+        1,
+        share,
+        last,
+        share,
+        {
+            "type": "data_bar",
+            "bar_color": "#8FB8E8",
+            "min_type": "num",
+            "min_value": 0,
+            "max_type": "num",
+            "max_value": 1,
+        },
+    )
+    full = cells.book.add_format({"bold": True, "font_color": RED})
+    sheet.conditional_format(
+        1, share, last, share, {"type": "cell", "criteria": ">=", "value": 1, "format": full}
+    )
+    fresh = cells.book.add_format({"bold": True, "font_color": BLUE})
+    sheet.conditional_format(
+        1, 3, last, 3, {"type": "cell", "criteria": ">", "value": 0, "format": fresh}
+    )
+
+
+def write_set_aside(sheet: Worksheet, cells: Cells, broken: Sequence[BrokenTicket]) -> None:
+    """The tickets that could not be read."""
+    _write_all(sheet, cells, SET_ASIDE, broken)
+
+
+def _write_all(
+    sheet: Worksheet, cells: Cells, columns: Sequence[Column[Any]], items: Sequence[Any]
+) -> None:
+    widths: Widths[Any] = Widths(columns, cells)
+    for item in items:
+        widths.measure(item)
+    cells.head(sheet, columns)
+    widths.apply(sheet)
+    for number, item in enumerate(items, start=1):
+        sheet.set_row_pixels(number, widths.height(item))
+        for position, column in enumerate(columns):
+            cells.write(sheet, number, position, column.kind, column.value(item), valign="top")
+    finish_table(sheet, columns, len(items))

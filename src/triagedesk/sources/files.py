@@ -1,0 +1,150 @@
+"""Tickets and agents from a file or from standard input."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from triagedesk.agents import DEFAULT_CAPACITY, Agent
+from triagedesk.agents_parser import parse_agents
+from triagedesk.cleaning import decode_text, excerpt
+from triagedesk.errors import AgentsError, InputError, Problem, TicketsError
+from triagedesk.formats import (
+    Format,
+    Unreadable,
+    format_for,
+    load_json,
+    load_json_lines,
+    load_table,
+    load_yaml,
+)
+from triagedesk.sources import Fetched
+from triagedesk.sources.reading import FIELDS, find_items, read_tickets
+from triagedesk.yamlsafe import FormatError
+
+#: The largest file read, in bytes.
+MAX_BYTES = 256 * 1024 * 1024
+#: The path that means standard input.
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Tickets from `.json`, `.jsonl`, `.csv` or `.yaml`; `-` is standard input, in any of them."""
+
+    path: str | Path
+    _: KW_ONLY
+    name: str = "file"
+    #: Bytes.
+    max_bytes: int = MAX_BYTES
+    #: Read for `-`; None is the process's own.
+    stdin: IO[bytes] | None = None
+
+    @property
+    def origin(self) -> str:
+        """The path."""
+        return shown_path(self.path)
+
+    def fetch(self, cursor: str) -> Fetched:  # noqa: ARG002 - part of the protocol
+        """Read all tickets. Raises TicketsError naming the line."""
+        text = read_text(self.path, error=TicketsError, max_bytes=self.max_bytes, stdin=self.stdin)
+        return read_ticket_text(text, source=self.name, origin=self.origin)
+
+
+def read_ticket_text(text: str, *, source: str, origin: str) -> Fetched:
+    """Tickets from a text; its format is taken from the origin's ending, else from its look.
+
+    Raises TicketsError naming the line.
+    """
+    problems: tuple[Problem, ...] = ()
+    try:
+        match format_for(origin, text):
+            case Format.JSON:
+                items = find_items(load_json(text))
+            case Format.JSONL:
+                items = _lines(text, origin)
+            case Format.CSV:
+                items = _table(text, origin)
+            case Format.YAML:
+                data, problems = load_yaml(text)
+                items = [] if data is None else find_items(data)
+    except FormatError as error:
+        raise TicketsError(
+            f"The tickets from {origin} cannot be read:", problems=[error.problem]
+        ) from error
+    fetched = read_tickets(items, source=source)
+    repeated = tuple(f"{origin}, {problem}" for problem in problems)
+    return Fetched(
+        tickets=fetched.tickets, broken=fetched.broken, warnings=(*repeated, *fetched.warnings)
+    )
+
+
+def _lines(text: str, origin: str) -> list[Any]:
+    rows = load_json_lines(text)
+    unreadable = [row for row in rows if isinstance(row.value, Unreadable)]
+    if rows and len(unreadable) == len(rows):
+        problems = [Problem(where=origin, what=row.value.reason) for row in unreadable[:10]]
+        raise TicketsError(f"No line of {origin} is JSON:", problems=problems)
+    return [row.value for row in rows]
+
+
+def _table(text: str, origin: str) -> list[Any]:
+    table = load_table(text)
+    wanted = (("id",), ("short_description", "long_description"))
+    for fields in wanted:
+        names = [name for field in fields for name in FIELDS[field]]
+        if table.columns and not set(names) & set(table.columns):
+            found = excerpt(", ".join(table.columns))
+            what = f"no column {', '.join(names[:-1])} or {names[-1]}; found: {found}"
+            raise TicketsError(
+                f"The tickets from {origin} cannot be read:",
+                problems=[Problem(where="line 1", what=what)],
+            )
+    return [row.value for row in table.rows]
+
+
+def read_agents_file(
+    path: str | Path, *, default_capacity: int = DEFAULT_CAPACITY
+) -> tuple[Agent, ...]:
+    """Agents from a `.json`, `.yaml` or `.csv` file. Raises AgentsError."""
+    text = read_text(path, error=AgentsError)
+    origin = shown_path(path)
+    return parse_agents(
+        text,
+        origin=origin,
+        format=format_for(origin, text),
+        default_capacity=default_capacity,
+    )
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as messages show it."""
+    return "standard input" if str(path) == STDIN else excerpt(str(path))
+
+
+def read_text(
+    path: str | Path,
+    *,
+    error: type[InputError],
+    max_bytes: int = MAX_BYTES,
+    stdin: IO[bytes] | None = None,
+) -> str:
+    """A file's text: UTF-8, UTF-16 by its BOM, else Windows-1252. Raises `error`."""
+    try:
+        if str(path) == STDIN:
+            content = (stdin or sys.stdin.buffer).read(max_bytes + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise error(f"There is no file {shown_path(path)}", hint="check the path") from None
+    except IsADirectoryError:
+        raise error(f"{shown_path(path)} is a folder, not a file") from None
+    except (OSError, ValueError) as cause:
+        why = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise error(f"{shown_path(path)} cannot be read: {why}") from cause
+    if len(content) > max_bytes:
+        raise error(f"{shown_path(path)} is larger than {max_bytes:,} bytes")
+    return decode_text(content)
