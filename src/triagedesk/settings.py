@@ -222,7 +222,9 @@ def _half_configured(given: Mapping[str, str]) -> list[Problem]:
         "HELPDESK_API_SECRET": ("HELPDESK_API_URL", "HELPDESK_API_KEY"),
         "LLM_API_KEY": ("LLM_MODEL_NAME",),
         "LLM_BASE_URL": ("LLM_MODEL_NAME",),
-        "EMAIL_SMTP_HOST": ("EMAIL_SENDER", "EMAIL_RECIPIENT"),
+        "EMAIL_SMTP_HOST": ("EMAIL_SENDER", "EMAIL_RECIPIENT")
+        if "@" not in given.get("EMAIL_USERNAME", "")
+        else ("EMAIL_RECIPIENT",),
         "EMAIL_USERNAME": ("EMAIL_SMTP_HOST", "EMAIL_PASSWORD"),
         "EMAIL_PASSWORD": ("EMAIL_SMTP_HOST", "EMAIL_USERNAME"),
     }

@@ -139,7 +139,7 @@ class HelpdeskServer:
     def start(self) -> Self:
         """Listen; ready when it returns."""
         self.stopping.clear()
-        server = _Server(("127.0.0.1", self._port), _handler_for(self))
+        server = _Server(self._port, self)
         self._server = server
         # The same port after a restart, so that a desk "comes back" where it was.
         self._port = server.server_port
@@ -246,64 +246,66 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
+    def __init__(self, port: int, desk: HelpdeskServer) -> None:
+        self.desk = desk
+        super().__init__(("127.0.0.1", port), _Handler)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay quiet when a client hangs up; it is what several tests make it do."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
-def _handler_for(desk: HelpdeskServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
-            """Requests are kept in the log instead."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Requests are kept in the log instead."""
 
-        def do_GET(self) -> None:
-            self._answer()
+    def do_GET(self) -> None:
+        self._answer()
 
-        def do_POST(self) -> None:
-            self._answer()
+    def do_POST(self) -> None:
+        self._answer()
 
-        def _answer(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            request = LoggedRequest(
-                method=self.command,
-                path=self.path,
-                headers={name.lower(): value for name, value in self.headers.items()},
-                body=self.rfile.read(length).decode(errors="replace"),
-                at=time.time(),
-            )
-            reply = desk.reply_to(request)
-            if reply.delay and desk.stopping.wait(reply.delay):
-                reply = Reply(cut=True)
-            if reply.cut:
-                self.close_connection = True
+    def _answer(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        request = LoggedRequest(
+            method=self.command,
+            path=self.path,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length).decode(errors="replace"),
+            at=time.time(),
+        )
+        reply = self.server.desk.reply_to(request)
+        if reply.delay and self.server.desk.stopping.wait(reply.delay):
+            reply = Reply(cut=True)
+        if reply.cut:
+            self.close_connection = True
+            return
+        self._send(reply)
+
+    def _send(self, reply: Reply) -> None:
+        content = reply.content
+        self.send_response(reply.status)
+        headers = {"content-type": "application/json", **reply.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if reply.status != 304:
+            self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        if reply.cut_after is not None:
+            content = content[: reply.cut_after]
+            self.close_connection = True
+        if not reply.drip:
+            self.wfile.write(content)
+            return
+        for byte in content:
+            if self.server.desk.stopping.wait(reply.drip):
                 return
-            self._send(reply)
-
-        def _send(self, reply: Reply) -> None:
-            content = reply.content
-            self.send_response(reply.status)
-            headers = {"content-type": "application/json", **reply.headers}
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if reply.status != 304:
-                self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            if reply.cut_after is not None:
-                content = content[: reply.cut_after]
-                self.close_connection = True
-            if not reply.drip:
-                self.wfile.write(content)
-                return
-            for byte in content:
-                if desk.stopping.wait(reply.drip):
-                    return
-                self.wfile.write(bytes([byte]))
-                self.wfile.flush()
-
-    return Handler
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
 
 
 class HelpdeskProcess:

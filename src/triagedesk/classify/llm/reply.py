@@ -126,9 +126,7 @@ def _answers_in(text: str, *, truncated: bool) -> list[Any] | None:
     return answers if isinstance(answers, list) else None
 
 
-def _read_answer(
-    item: Mapping[str, Any], question: Question, prompt: Prompt
-) -> LlmAnswer | None:
+def _read_answer(item: Mapping[str, Any], question: Question, prompt: Prompt) -> LlmAnswer | None:
     code = str(item.get("label", "")).strip().upper()
     label = prompt.book.labels.get(code)
     if code != NONE and label not in question.allowed:
