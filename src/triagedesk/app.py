@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ from triagedesk.catalog import ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier
 from triagedesk.classify.cascade import Cascade
+from triagedesk.classify.encoders import load_encoders
 from triagedesk.classify.llm import LlmClassifier, MemoryCache
 from triagedesk.classify.local import LocalClassifier
-from triagedesk.classify.skills import LocalSkillReader
+from triagedesk.classify.skills import SkillReader as LocalSkillReader
 from triagedesk.desk import (
     Desk,
     Letterhead,
@@ -88,8 +90,8 @@ def open_desk(
             source=ticket_source(settings),
             catalog_source=the_catalog_source(settings),
             read_roster=roster_reader(settings),
-            classifier=classifier(settings, store),
-            skill_reader=skill_reader(settings),
+            classifier=cache(lambda: classifier(settings, store)),
+            skill_reader=cache(lambda: skill_reader(settings)),
             sla_policy=sla_policy(settings),
             priority_policy=priority_policy(settings),
             assign_policy=AssignPolicy(),
@@ -207,7 +209,7 @@ class _StoredAnswers:
 
 def skill_reader(settings: Settings) -> SkillReader:
     """Reads skills with the local model's encoders."""
-    return LocalSkillReader(model_dir=settings.model_dir)
+    return LocalSkillReader(load_encoders(settings.model_dir))
 
 
 def channel(settings: Settings) -> Channel:

@@ -60,6 +60,6 @@ def decode_text(content: bytes, *, charset: str = "") -> str:
     for encoding in ("utf-8", charset):
         try:
             return content.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):  # not in this encoding; no such encoding
             continue
     return content.decode("cp1252", errors="replace")

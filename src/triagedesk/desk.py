@@ -84,8 +84,9 @@ class Desk:
     catalog_source: CatalogSource
     #: Reads the agents file; None: the agents in the store are the roster.
     read_roster: Callable[[], Sequence[Agent]] | None
-    classifier: Classifier
-    skill_reader: SkillReader
+    #: Made at first use: models take long to load, and a run that only resends needs none.
+    classifier: Callable[[], Classifier]
+    skill_reader: Callable[[], SkillReader]
     sla_policy: SlaPolicy
     priority_policy: PriorityPolicy
     assign_policy: AssignPolicy

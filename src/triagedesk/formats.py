@@ -77,15 +77,19 @@ def format_for(filename: str, text: str) -> Format:
 def sniff(text: str) -> Format:
     """The format a text looks like."""
     start = text[:100_000].lstrip("\ufeff \t\r\n")
+    first = start.partition("\n")[0].rstrip()
     if start.startswith(("{", "[")):
-        try:
-            load_json(text)
-        except FormatError:
-            lines = [line for line in start.splitlines() if line.strip()][:2]
-            return Format.JSONL if all(_is_object(line) for line in lines[:1]) else Format.JSON
-        return Format.JSON
-    first = start.splitlines()[0].rstrip() if start else ""
+        # One object a line, and more than one: JSON lines. All else that begins so is JSON.
+        return Format.JSONL if _is_object(first) and not _is_json(text) else Format.JSON
     return Format.YAML if not first or _YAML_START.match(first) else Format.CSV
+
+
+def _is_json(text: str) -> bool:
+    try:
+        load_json(text)
+    except FormatError:
+        return False
+    return True
 
 
 def _is_object(line: str) -> bool:

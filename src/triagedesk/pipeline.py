@@ -136,7 +136,9 @@ def triage(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     desk.progress.start("Classifying", len(waiting))
     for start in range(0, len(waiting), CHUNK):
         chunk = waiting[start : start + CHUNK]
-        classifications, usage = classify(desk.classifier, [item.ticket for item in chunk], catalog)
+        classifications, usage = classify(
+            desk.classifier(), [item.ticket for item in chunk], catalog
+        )
         decided = [
             decide(desk, item, classification, catalog)
             for item, classification in zip(chunk, classifications, strict=True)
@@ -162,8 +164,19 @@ def classify(
     for ticket in tickets:
         reason = result.failures.get(ticket.id, "no classifier has an answer")
         answer = arrived[ticket.id] or result.answers.get(ticket.id)
-        answers.append(answer or replace(nobody, notes=(reason,)))
+        answers.append(_keep_filled(ticket, answer or replace(nobody, notes=(reason,))))
     return answers, result.usage
+
+
+def _keep_filled(ticket: Ticket, answer: Classification) -> Classification:
+    """A name that arrived filled stays as it was spelt."""
+    if answer.label is None:
+        return answer
+    label = Label(
+        ticket.request_category or answer.label.request_category,
+        ticket.request_type or answer.label.request_type,
+    )
+    return replace(answer, label=label)
 
 
 def _as_it_arrived(ticket: Ticket, catalog: ServiceCatalog) -> Classification | None:
@@ -194,7 +207,7 @@ def decide(
     entry = catalog.match(*classification.label) if classification.label else None
     sla = sla_of(ticket, entry)
     start = ticket.created_at or received.received_at
-    calendar = desk.sla_policy.calendar_for(entry)
+    calendar = desk.sla_policy.calendar(entry)
     priority = priority_of(ticket, desk.priority_policy, entry, classification)
     return TriagedTicket(
         key=received.key,
@@ -281,7 +294,7 @@ def work_of(
     """What there is to do: skills from the catalog entry, or else from the ticket's text."""
     entries = [catalog.match(*t.classification.label or ("", "")) for t in waiting]
     unsaid = [t.ticket.text for t, e in zip(waiting, entries, strict=True) if not (e and e.skills)]
-    read = iter(desk.skill_reader.needs(unsaid, skills))
+    read = iter(desk.skill_reader().needs(unsaid, skills) if unsaid else ())
     return [
         WorkItem(
             # Ids are unique per source only; the store's own number is unique for all.

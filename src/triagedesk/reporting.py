@@ -55,7 +55,6 @@ def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, 
         )
         subject, text, html = compose(
             figures=figures,
-            rows=map(row_of, transaction.triaged(run_id)),
             broken=broken,
             created_at=now,
             title=letterhead.title,

@@ -29,6 +29,8 @@ def parse_timestamp(value: object, *, assume: tzinfo = UTC) -> datetime:
     """
     if isinstance(value, datetime):
         return _checked(value, assume, value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no timestamp")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_number(value, value)
     if not isinstance(value, str):
@@ -50,8 +52,6 @@ def parse_timestamp(value: object, *, assume: tzinfo = UTC) -> datetime:
 
 def _from_number(number: float, value: object) -> datetime:
     """A time since 1970; its unit follows from its size."""
-    if isinstance(number, float) and not math.isfinite(number):
-        raise ValueError(f"{_shown(value)} is no timestamp")
     for low, per_second in _UNITS:
         if low <= number < _END_SECONDS * per_second:
             if isinstance(number, int):

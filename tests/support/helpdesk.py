@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -122,6 +123,7 @@ class HelpdeskServer:
         api_secret: str = API_SECRET,
         port: int = 0,
         log: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.tickets: list[object] = list(tickets)
         self.catalog = catalog
@@ -129,6 +131,7 @@ class HelpdeskServer:
         self.stopping = threading.Event()
         self._port = port
         self._log = log
+        self._tls = tls
         self._lock = threading.Lock()
         self._requests: list[LoggedRequest] = []
         self._scripts: dict[str, list[Reply]] = {}
@@ -141,6 +144,11 @@ class HelpdeskServer:
         self.stopping.clear()
         server = _Server(self._port, self)
         self._server = server
+        if self._tls is not None:
+            # The handshake belongs to the connection's own thread.
+            server.socket = self._tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         # The same port after a restart, so that a desk "comes back" where it was.
         self._port = server.server_port
         self._thread = threading.Thread(
@@ -172,7 +180,7 @@ class HelpdeskServer:
     @property
     def base_url(self) -> str:
         """Where the server listens, without a path."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http{'s' if self._tls else ''}://127.0.0.1:{self._port}"
 
     @property
     def url(self) -> str:
@@ -252,7 +260,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay quiet when a client hangs up; it is what several tests make it do."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagedesk.agents import Agent, Availability
@@ -200,6 +200,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(data=st.lists(JSON) | JSON)
 def test_any_json_is_agents_or_an_agents_error(data: object) -> None:
     with suppress(AgentsError):
@@ -208,6 +209,7 @@ def test_any_json_is_agents_or_an_agents_error(data: object) -> None:
         assert all(1 <= p <= 10 for agent in agents for p in agent.skills.values())
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="ida,;:\"'\n\r \t7-{}[]|é\x00", max_size=60),
     kind=st.sampled_from(["csv", "yaml", "json", "jsonl"]),

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagedesk.catalog import Label, ServiceCatalog, Sla, SlaUnit
@@ -348,13 +348,17 @@ def test_names_match_however_their_accents_are_composed() -> None:
     assert catalog.match("zuga\u0308nge", "b") is not None
 
 
-PIECES = (
-    "categories:|- |  |name: |requests:|sla:|{|}|[|]|\n|, |unit: hours|value: |4|&a |*a|!!str |"
-    "\"|'|? |: |#|\t|<<: |\x00|\ud800|é|---\n|%YAML 1.1\n|A|-1|null"
-).split("|")
+# fmt: off
+PIECES = [
+    "categories:", "- ", "  ", "name: ", "requests:", "sla:", "unit: hours", "value: ", "4", "-1",
+    "{", "}", "[", "]", ", ", "\n", "\t", '"', "'", "|", "? ", ": ", "#", "&a ", "*a", "<<: ",
+    "!!str ", "---\n", "%YAML 1.1\n", "A", "null", "é", "\x00", "\ud800",
+]
+# fmt: on
 YAML_ISH = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 
 
+@settings(deadline=None)
 @given(text=YAML_ISH | st.text())
 def test_any_text_is_a_catalog_or_a_catalog_error(text: str) -> None:
     with suppress(CatalogError):
@@ -376,6 +380,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=JSON)
 def test_any_json_is_a_catalog_or_a_catalog_error(value: object) -> None:
     with suppress(CatalogError):

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.helpdesk import wire_ticket
@@ -15,6 +15,7 @@ from triagedesk.errors import TicketsError
 from triagedesk.formats import Format, load_table, sniff
 from triagedesk.sources import Fetched
 from triagedesk.sources.files import read_ticket_text
+from triagedesk.sources.http import shown_address
 
 TICKET = {"id": "7", "subject": "VPN down", "body": "No tunnel;\nsince 8:00"}
 
@@ -170,7 +171,23 @@ def test_text_is_decoded_as_windows_and_others_write_it(encoding: str) -> None:
 
 def test_a_stated_charset_is_used_where_utf_8_fails() -> None:
     assert decode_text("привет".encode("koi8-r"), charset="koi8-r") == "привет"
-    assert decode_text(b"\xe9", charset="no-such-charset") == "é"
+    for odd in ("no-such-charset", "undefined", "rot13", "a\x00b"):
+        assert decode_text(b"\xe9", charset=odd) == "é"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "https://bob:hunter2@Desk.example.com:8443/api?token=x#y",
+            "https://desk.example.com:8443/api?…",
+        ),
+        ("http://[::1]:80/a", "http://[::1]:80/a"),
+        ("http://a:99999/", "(an address that cannot be read)"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
 
 
 def test_an_excerpt_is_short_and_on_one_line() -> None:
@@ -181,6 +198,7 @@ def test_an_excerpt_is_short_and_on_one_line() -> None:
     assert excerpt(deep) == "(nested too deeply to show)"
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="idtle,;:\"'\n\r\t -7{}[]|é\x00#&*", max_size=80),
     ending=st.sampled_from(["csv", "yaml", "json", "jsonl", ""]),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.helpdesk import wire_ticket
 from triagedesk.catalog import SlaUnit
 from triagedesk.errors import TicketsError
 from triagedesk.priority import Level, Priority
-from triagedesk.sources.reading import find_items, read_tickets
+from triagedesk.sources.reading import FIELDS, find_items, read_tickets
 from triagedesk.tickets import Status, Ticket
 
 
@@ -282,10 +283,7 @@ def test_priority_words(word: object, expected: int) -> None:
 
 
 KEYS = st.sampled_from(
-    (
-        "id ticket_id title body short_description sla unit value priority impact status "
-        "created_at request_category requester_email data requests tickets"
-    ).split()
+    [*chain.from_iterable(FIELDS.values()), "sla", "unit", "value", "data", "requests", "tickets"]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -294,6 +292,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(answer=JSON)
 def test_any_json_is_an_answer_or_a_tickets_error(answer: object) -> None:
     try:
@@ -304,6 +303,7 @@ def test_any_json_is_an_answer_or_a_tickets_error(answer: object) -> None:
     assert len(fetched.tickets) + len(fetched.broken) <= len(items)
 
 
+@settings(deadline=None)
 @given(items=st.lists(st.dictionaries(KEYS, JSON, max_size=8) | JSON, max_size=8))
 def test_every_item_becomes_a_ticket_or_is_set_aside(items: list[object]) -> None:
     fetched = read_tickets(items, source="webhook")

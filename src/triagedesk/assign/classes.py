@@ -142,7 +142,6 @@ def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy
 def _merge(
     items: Sequence[WorkItem], order: Sequence[int], roster: Roster, policy: AssignPolicy
 ) -> tuple[list[Key], list[list[int]], list[Profile]]:
-    columns = {agent.id: column for column, agent in enumerate(roster.open)}
     by_identity: dict[int, int] = {}
     profiles: dict[Profile, int] = {}
     groups: dict[str, int] = {}
@@ -156,7 +155,7 @@ def _merge(
         group = groups.get(item.group)
         if group is None:
             group = groups[item.group] = group_row(item.group, roster)
-        affinity = _affinity_key(item, columns) if item.affinity else ()
+        affinity = _affinity_key(item, roster.columns) if item.affinity else ()
         key = (profile, int(item.priority), group, affinity)
         places = classes.get(key)
         if places is None:
@@ -196,9 +195,7 @@ def _affinity_key(item: WorkItem, columns: dict[str, int]) -> tuple[tuple[int, f
     return tuple(sorted(known))
 
 
-def _needs_tables(
-    profiles: Sequence[Profile], roster: Roster
-) -> tuple[Ints, Floats, Floats, Ints]:
+def _needs_tables(profiles: Sequence[Profile], roster: Roster) -> tuple[Ints, Floats, Floats, Ints]:
     needs = np.array([len(rows) for rows, _ in profiles], np.int64)
     width = max(1, int(needs.max(initial=0)))
     skill = np.full((len(profiles), width), len(roster.skills), np.int64)

@@ -78,7 +78,11 @@ class AssignPolicy:
         least = min(self.urgency)
         gain = self.affinity + self.load / least if least else math.inf
         rules = (
-            ("urgency", len(self.urgency) == len(Priority) and least > 0, "needs 4 weights above 0"),
+            (
+                "urgency",
+                len(self.urgency) == len(Priority) and least > 0,
+                "needs 4 weights above 0",
+            ),
             ("best_skill_share", self.best_skill_share <= 1, "must be at most 1"),
             ("confidence_step", 0 < self.confidence_step <= 1, "must be above 0 and at most 1"),
             ("fallback", self.fallback > gain, f"must be above {gain:g}, load and affinity"),
@@ -93,9 +97,9 @@ class AssignPolicy:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits; the same weights give the same version."""
-        return hashlib.sha256(f"{POLICY_FORMAT} {sorted(asdict(self).items())}".encode()).hexdigest()[
-            :12
-        ]
+        return hashlib.sha256(
+            f"{POLICY_FORMAT} {sorted(asdict(self).items())}".encode()
+        ).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)

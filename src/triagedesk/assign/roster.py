@@ -45,8 +45,14 @@ class Roster:
     longest_experience: float
     #: Folded skill -> row of `proficiency`, for every skill anyone on the roster has.
     skills: dict[str, int]
+    #: How each skill is spelled by the first agent who has it, by row.
+    skill_names: tuple[str, ...]
     #: Proficiency by skill and open agent; the last row is zeros and stands for "no skill".
     proficiency: Singles
+    #: The same for each open agent as skill row -> proficiency.
+    levels: tuple[dict[int, int], ...]
+    #: Id of an open agent -> column.
+    columns: dict[str, int]
     #: Folded group -> row of `members`, for every group anyone on the roster belongs to.
     groups: dict[str, int]
     #: Whether an open agent belongs to a group; the last rows are NO_SUCH_GROUP and ANY_GROUP.
@@ -74,8 +80,10 @@ def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) ->
         if why:
             closed.setdefault(why, []).append(agent)
     skills = _number({fold(skill) for agent in everyone for skill in agent.skills})
+    spelled = {fold(skill): skill for agent in reversed(everyone) for skill in agent.skills}
     groups = _number({fold(group) for agent in everyone for group in agent.groups})
     ranks = _number({agent.experience for agent in opened})
+    levels = tuple(_levels(agent, skills) for agent in opened)
     return Roster(
         everyone=everyone,
         open=opened,
@@ -85,7 +93,10 @@ def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) ->
         experience_rank=np.array([ranks[agent.experience] for agent in opened], np.int64),
         longest_experience=max((agent.experience for agent in everyone), default=0.0),
         skills=skills,
-        proficiency=_proficiency(opened, skills),
+        skill_names=tuple(spelled[skill] for skill in skills),
+        proficiency=_proficiency(levels, len(skills)),
+        levels=levels,
+        columns={agent.id: column for column, agent in enumerate(opened)},
         groups=groups,
         members=_members(opened, groups),
     )
@@ -124,12 +135,18 @@ def _number(names: set[Name]) -> dict[Name, int]:
     return {name: number for number, name in enumerate(sorted(names))}
 
 
-def _proficiency(opened: Sequence[Agent], skills: dict[str, int]) -> Singles:
-    table = np.zeros((len(skills) + 1, len(opened)), np.float32)
-    for column, agent in enumerate(opened):
-        for skill, level in agent.skills.items():
-            row = skills[fold(skill)]
-            table[row, column] = max(level, table[row, column])
+def _levels(agent: Agent, skills: dict[str, int]) -> dict[int, int]:
+    levels: dict[int, int] = {}
+    for skill, level in agent.skills.items():
+        row = skills[fold(skill)]
+        levels[row] = max(level, levels.get(row, 0))
+    return levels
+
+
+def _proficiency(levels: Sequence[dict[int, int]], skills: int) -> Singles:
+    table = np.zeros((skills + 1, len(levels)), np.float32)
+    for column, known in enumerate(levels):
+        table[list(known), column] = list(known.values())
     return table
 
 

@@ -154,7 +154,9 @@ def _guessed_prices(worth: Worth) -> Floats:
     number = np.repeat(np.arange(len(worth.classes)), worth.classes.count)
     count = np.bincount(number[step // 2 :: step], minlength=len(worth.classes))
     rows, columns = [], []
-    first = slot_cost(worth.roster.load + worth.roster.room * 0.4, worth.roster.capacity, worth.policy)
+    first = slot_cost(
+        worth.roster.load + worth.roster.room * 0.4, worth.roster.capacity, worth.policy
+    )
     for block in worth.blocks():
         used = block[count[block] > 0]
         if len(used):
@@ -165,8 +167,12 @@ def _guessed_prices(worth: Worth) -> Floats:
     offered = np.maximum(1, np.rint(worth.roster.room / step)).astype(np.int64)
     slot_agent, slot_costs = slots(worth, offered, 1 / step)
     network = Network(
-        worth=worth, count=count, rows=joined[0], columns=joined[1],
-        slot_agent=slot_agent, slot_cost=slot_costs,
+        worth=worth,
+        count=count,
+        rows=joined[0],
+        columns=joined[1],
+        slot_agent=slot_agent,
+        slot_cost=slot_costs,
     )
     return agent_prices(network, solve_flow(network))
 

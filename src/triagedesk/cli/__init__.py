@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from triagedesk import __version__
@@ -61,21 +60,13 @@ def main() -> None:
     stopping = Stopping()
     stopping.install()
     try:
-        code = cli(standalone_mode=False, obj=stopping)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        cli(obj=stopping)
     except TriagedeskError as error:
         _say(error)
-        code = error.exit_code
+        sys.exit(error.exit_code)
     except Stopped as stopped:
         typer.echo("Stopped. Nothing is lost: the next run carries on.", err=True)
-        code = stopped.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more while closing it.
-        sys.stderr.close()
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(stopped.exit_code)
 
 
 def _say(error: TriagedeskError) -> None:

@@ -26,9 +26,7 @@ Agents = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script to read.")]
 
 
-def settings(
-    *, tickets: str = "", catalog: str = "", agents: Path | None = None
-) -> Settings:
+def settings(*, tickets: str = "", catalog: str = "", agents: Path | None = None) -> Settings:
     """The settings with the options of this call; raises SettingsError with every problem."""
     from triagedesk.settings import load_settings  # noqa: PLC0415 (pydantic is slow to import)
 

@@ -50,9 +50,7 @@ def run(
             "cp .env.example .env, then set HELPDESK_API_URL and SERVICE_CATALOG_URL.",
             err=True,
         )
-    with Bars() as bars, open_desk(
-        settings, wanted, progress=bars, shield=stopping.shield
-    ) as desk:
+    with Bars() as bars, open_desk(settings, wanted, progress=bars, shield=stopping.shield) as desk:
         summary = run_desk(desk, wanted)
     if as_json:
         typer.echo(json.dumps(summary.as_json(), ensure_ascii=False, indent=2))

@@ -195,6 +195,7 @@ def show_reports(reports: Sequence[StoredReport]) -> None:
         _console.print("No report yet: `triagedesk run` makes one.")
         return
     table = Table("report", "built (UTC)", "state", "recipient", "tried", "why not")
+    table.columns[0].no_wrap = True
     for report in reports:
         built = f"{report.created_at:%Y-%m-%d %H:%M}"
         if not report.deliveries:

@@ -62,3 +62,6 @@ class DeliveryOutcome:
     error: str = ""
     #: True when sending the same again cannot succeed.
     permanent: bool = False
+    #: True when the same may well succeed within seconds: the server was busy, or went away. Never
+    #: for a copy that may have arrived, nor for what only other settings can mend.
+    try_again: bool = False

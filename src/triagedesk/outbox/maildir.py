@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from triagedesk.errors import OutputError
+from triagedesk.files import write_file
 from triagedesk.outbox import DeliveryOutcome, Mail
 from triagedesk.outbox.message import build_message
 
@@ -15,7 +16,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME = 100
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class MaildirChannel:
     """Writes each report as one `.eml` file that any mail program opens.
 
@@ -24,20 +25,21 @@ class MaildirChannel:
     """
 
     folder: Path
+    _: KW_ONLY
     sender: str = ""
-    #: Written into the mail's header; nothing is sent to them.
-    addressees: tuple[str, ...] = ()
+    #: Written into the mail's header; nothing is sent to them. Without any, the folder itself
+    #: stands for them.
+    recipients: tuple[str, ...] = ()
     name: str = field(default="maildir", init=False)
+
+    def __post_init__(self) -> None:
+        if not self.recipients:
+            object.__setattr__(self, "recipients", (str(self.folder),))
 
     @property
     def destination(self) -> str:
         """The folder."""
         return str(self.folder)
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The addressees; without any, the folder itself stands for them."""
-        return self.addressees or (str(self.folder),)
 
     @property
     def fingerprint(self) -> str:
@@ -56,32 +58,9 @@ class MaildirChannel:
     def send(self, mail: Mail, recipients: tuple[str, ...]) -> dict[str, DeliveryOutcome]:
         """Write the mail's one file; what fails (disk full, read-only) can be tried again."""
         try:
-            content = build_message(mail, self.sender, recipients).as_bytes()
-            _write_whole(self.path_of(mail), content)
-        except OSError as error:
-            words = f"{self.path_of(mail)} could not be written: {error.strerror or error}"
-            outcome = DeliveryOutcome(delivered=False, error=words)
+            write_file(self.path_of(mail), build_message(mail, self.sender, recipients).as_bytes())
+        except OutputError as error:
+            outcome = DeliveryOutcome(delivered=False, error=f"{error.message}: {error.hint}")
         else:
             outcome = DeliveryOutcome(delivered=True)
         return dict.fromkeys(recipients, outcome)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place whole or not at all, and make sure that it stays there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may write the same report; a killed one's half file is overwritten later.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
-from email.utils import parseaddr
 
 from triagedesk.cleaning import clean_name
 from triagedesk.outbox import Mail
@@ -17,8 +16,11 @@ from triagedesk.outbox import Mail
 MAX_ADDRESS = 254
 _MAX_LOCAL_PART = 64
 # Without quoted local parts, which no desk needs and which hide spaces and angle brackets.
-_LOCAL_PART = re.compile(r"[^\s\x00-\x20\x7f\"(),:;<>@\[\\\]]+")
-_DOMAIN = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f.:]+\]|\[IPv6:[0-9A-Fa-f.:]+\]")
+_LOCAL_PART = re.compile(r"[^\s\x00-\x20\x7f\"(),:;<>@\[\\\]\ud800-\udfff]+")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f.:]+\]|\[IPv6:[0-9A-Fa-f.:]+\]")
+# `Name <a@b>`; anything else has to be a bare address.
+_NAMED = re.compile(r"([^<>@]*)<([^<>\s]+)>")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 
 # Old servers know neither 8BITMIME nor SMTPUTF8; quoted-printable passes everywhere.
@@ -30,7 +32,7 @@ def envelope_address(text: str) -> str:
     """The bare address of `a@b` or `Name <a@b>`, its domain in ASCII; ValueError if it is none."""
     if any(ord(char) < 32 or ord(char) == 127 for char in text):  # noqa: PLR2004 - ASCII controls
         raise ValueError("an address has no line breaks or control characters")
-    local, at, domain = parseaddr(text)[1].rpartition("@")
+    local, at, domain = _split(text)[1].rpartition("@")
     if not at or not _LOCAL_PART.fullmatch(local) or len(local) > _MAX_LOCAL_PART:
         raise ValueError(f"{clean_name(text)[:MAX_ADDRESS]!r} is not an e-mail address")
     try:
@@ -42,17 +44,21 @@ def envelope_address(text: str) -> str:
     return f"{local}@{domain}"
 
 
+def _split(text: str) -> tuple[str, str]:
+    """Display name and address as written, neither of them checked."""
+    named = _NAMED.fullmatch(text.strip())
+    return (named[1].strip().strip('"'), named[2]) if named else ("", text.strip())
+
+
 def build_message(mail: Mail, sender: str, recipients: Iterable[str]) -> EmailMessage:
     """`mail` from `sender` to `recipients`; what is no e-mail address is left out of the header.
 
     The same arguments give the same bytes. Raises ValueError for a Message-ID that is none.
     """
-    if not _MESSAGE_ID.fullmatch(mail.message_id):
-        raise ValueError(f"{mail.message_id!r} is not a Message-ID")
     senders, receivers = list(_header_addresses([sender])), list(_header_addresses(recipients))
     ascii_only = all(address.addr_spec.isascii() for address in [*senders, *receivers])
     message = EmailMessage(policy=_PLAIN if ascii_only else _INTERNATIONAL)
-    message["Message-ID"] = mail.message_id
+    message["Message-ID"] = _ascii_message_id(mail.message_id)
     message["Date"] = mail.created_at
     if senders:
         message["From"] = senders
@@ -73,13 +79,22 @@ def build_message(mail: Mail, sender: str, recipients: Iterable[str]) -> EmailMe
     return message
 
 
+def _ascii_message_id(text: str) -> str:
+    """A Message-ID with its domain in ASCII, as older servers want it."""
+    left, at, domain = text.removesuffix(">").rpartition("@")
+    ascii_id = f"{left}{at}{domain.encode('idna').decode('ascii')}>" if domain else text
+    if not _MESSAGE_ID.fullmatch(ascii_id):
+        raise ValueError(f"{text!r} is not a Message-ID")
+    return ascii_id
+
+
 def _header_addresses(texts: Iterable[str]) -> Iterator[Address]:
     for text in texts:
         try:
             local, _, domain = envelope_address(text).rpartition("@")
         except ValueError:
             continue
-        name = clean_name(parseaddr(text)[0])
+        name = clean_name(_split(text)[0])
         yield Address(display_name=name, username=local, domain=domain)
 
 

@@ -15,11 +15,12 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from triagedesk.cleaning import excerpt
+from triagedesk.errors import Problem, SettingsError
 from triagedesk.outbox import DeliveryOutcome, Mail
 from triagedesk.outbox.message import build_message, envelope_address
 
@@ -28,20 +29,23 @@ TLS_AT_ONCE_PORT = 465
 _SIGN_IN_REPLIES = (530, 534, 535, 538)
 _SIGN_IN_HINT = "check EMAIL_USERNAME and EMAIL_PASSWORD"
 _OK, _START_INPUT = 250, 354
-_PERMANENT = range(500, 600)
+_TEMPORARY, _PERMANENT = range(400, 500), range(500, 600)
 _MAX_WORDS = 300
 _LINE_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 _Outcomes = dict[str, DeliveryOutcome]
 
 
-class _NotPossible(Exception):  # noqa: N818 - it is an answer, not a fault
+class _NotPossible(Exception):
     """What was asked for cannot be done with this server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpChannel:
-    """Sends reports through one mail server, signed in when a user name is given."""
+    """Sends reports through one mail server, signed in when a user name is given.
+
+    Raises SettingsError for a sender that is no e-mail address.
+    """
 
     host: str
     port: int = 587
@@ -61,6 +65,13 @@ class SmtpChannel:
     #: Certificates to trust instead of the system's (or SSL_CERT_FILE's).
     ca_file: Path | None = None
     name: str = field(default="smtp", init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            envelope_address(self.sender)
+        except ValueError as error:
+            problem = Problem(where="EMAIL_SENDER", what=str(error))
+            raise SettingsError(problems=[problem]) from error
 
     @property
     def destination(self) -> str:
@@ -142,9 +153,9 @@ class SmtpChannel:
         if code not in (235, 503):
             raise smtplib.SMTPAuthenticationError(code, words)
 
-    def words_of(self, error: Exception) -> str:
+    def words_of(self, error: Exception, *, waited: float | None = None) -> str:
         """What went wrong, for a person, with what to do; never with the password."""
-        return self.scrubbed(_explain(error, self.destination, self.timeout))
+        return self.scrubbed(_explain(error, self.destination, waited or self.timeout))
 
     def scrubbed(self, text: str) -> str:
         """`text` without the password, should a server repeat what it was sent."""
@@ -177,21 +188,20 @@ class _Handover:
         try:
             with self._connection() as smtp:
                 self._hand_over(smtp)
-        except (OSError, smtplib.SMTPException, _NotPossible) as error:
+        except (OSError, UnicodeError, smtplib.SMTPException, _NotPossible) as error:
             self.refused_some = bool(self.outcomes)
             self.lost = [name for name in self._todo if name not in self.outcomes]
-            self._fail(self.lost, self._channel.words_of(error))
+            outcome = _failed(self._channel.words_of(error), try_again=_is_passing(error))
+            self.outcomes |= dict.fromkeys(self.lost, outcome)
 
     @contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
         smtp = self._channel.connect()
         try:
             yield smtp
-            try:
-                smtp.quit()
-            except (OSError, smtplib.SMTPException):
-                # All has been said; how the server takes leave changes no outcome.
-                pass
+            # Waiting for the answer to QUIT would only put off recording what was delivered.
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.putcmd("QUIT")
         finally:
             smtp.close()
 
@@ -233,7 +243,7 @@ class _Handover:
             smtp.send(b".\r\n")
             code, words = smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
-            reason = self._channel.words_of(error)
+            reason = self._channel.words_of(error, waited=self._channel.final_timeout)
             self._fail(
                 accepted,
                 f"{reason}, after the whole message had been sent: it may have arrived; "
@@ -275,14 +285,16 @@ class _Handover:
         said = self._channel.scrubbed(_reply(code, words))
         advice = _SIGN_IN_HINT if sign_in else hint
         text = f"{self._channel.destination} answered {said}" + (f": {advice}" if advice else "")
-        self._fail(names, text, permanent=code in _PERMANENT and not sign_in)
+        permanent = code in _PERMANENT and not sign_in
+        outcome = _failed(text, permanent=permanent, try_again=code in _TEMPORARY)
+        self.outcomes |= dict.fromkeys(names, outcome)
 
     def _fail(self, names: Iterable[str], words: str, *, permanent: bool = False) -> None:
         self.outcomes |= dict.fromkeys(names, _failed(words, permanent=permanent))
 
 
-def _failed(words: str, *, permanent: bool) -> DeliveryOutcome:
-    return DeliveryOutcome(delivered=False, error=words, permanent=permanent)
+def _failed(words: str, *, permanent: bool = False, try_again: bool = False) -> DeliveryOutcome:
+    return DeliveryOutcome(delivered=False, error=words, permanent=permanent, try_again=try_again)
 
 
 def _reply(code: int, words: bytes | str) -> str:
@@ -296,33 +308,46 @@ def _own_name() -> str:
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
+def _is_passing(error: Exception) -> bool:
+    """True for what may be over in seconds."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code in _TEMPORARY
+    # SMTPServerDisconnected is no ConnectionError, though it means the same.
+    return isinstance(error, (TimeoutError, ConnectionError, smtplib.SMTPServerDisconnected))
+
+
+# The first that fits counts, so the special ones stand before the general ones.
+_EXPLANATIONS: tuple[tuple[type[Exception], str], ...] = (
+    (_NotPossible, "{error}"),
+    (TimeoutError, "{server} did not answer within {timeout:g} s"),
+    (smtplib.SMTPAuthenticationError, "{server} refused the sign-in ({reply}): " + _SIGN_IN_HINT),
+    (smtplib.SMTPResponseException, "{server} answered {reply}"),
+    (smtplib.SMTPServerDisconnected, "{server} closed the connection"),
+    (ConnectionRefusedError, "{server} refused the connection: is the server running there?"),
+    (socket.gaierror, "{server} is not a known name: check EMAIL_SMTP_HOST"),
+    (UnicodeError, "{server} is not a possible name: check EMAIL_SMTP_HOST"),
+    (
+        ssl.SSLCertVerificationError,
+        "the certificate of {server} is not trusted ({error}): name its CA in SSL_CERT_FILE",
+    ),
+    (
+        ssl.SSLError,
+        "no TLS with {server} ({error}): check EMAIL_SMTP_PORT, 587 for STARTTLS or 465",
+    ),
+    (Exception, "{server}: {error}"),
+)
+
+
 def _explain(error: Exception, server: str, timeout: float) -> str:
     """An exception of the connection in words."""
-    match error:
-        case _NotPossible():
-            return str(error)
-        case smtplib.SMTPAuthenticationError():
-            said = _reply(error.smtp_code, error.smtp_error)
-            return f"{server} refused the sign-in ({said}): {_SIGN_IN_HINT}"
-        case smtplib.SMTPResponseException():
-            return f"{server} answered {_reply(error.smtp_code, error.smtp_error)}"
-        case smtplib.SMTPServerDisconnected() if "timed out" not in str(error):
-            return f"{server} closed the connection"
-        case TimeoutError() | smtplib.SMTPServerDisconnected():
-            return f"{server} did not answer within {timeout:g} s"
-        case ConnectionRefusedError():
-            return f"{server} refused the connection: is the server running there?"
-        case socket.gaierror():
-            return f"{server} is not a known name: check EMAIL_SMTP_HOST"
-        case ssl.SSLCertVerificationError():
-            return (
-                f"the certificate of {server} is not trusted ({error.verify_message}): a private "
-                "CA can be named in SSL_CERT_FILE"
-            )
-        case ssl.SSLError():
-            return (
-                f"no TLS with {server} ({excerpt(str(error), limit=_MAX_WORDS)}): check "
-                "EMAIL_SMTP_PORT (465 is TLS at once, 587 is STARTTLS)"
-            )
-        case _:
-            return f"{server}: {excerpt(str(error), limit=_MAX_WORDS) or type(error).__name__}"
+    # smtplib turns a time limit that passes while it reads into a disconnection.
+    if isinstance(error, smtplib.SMTPServerDisconnected) and "timed out" in str(error):
+        error = TimeoutError()
+    reply = ""
+    if isinstance(error, smtplib.SMTPResponseException):
+        reply = _reply(error.smtp_code, error.smtp_error)
+    said = getattr(error, "verify_message", "") or str(error) or type(error).__name__
+    pattern = next(text for kind, text in _EXPLANATIONS if isinstance(error, kind))
+    return pattern.format(
+        server=server, timeout=timeout, reply=reply, error=excerpt(said, limit=_MAX_WORDS)
+    )

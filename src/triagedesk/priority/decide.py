@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from triagedesk.priority.phrases import READ_BODY, READ_SUBJECT, Hit
 from triagedesk.priority.policy import PriorityPolicy, Signal, SignalKind
@@ -13,6 +13,7 @@ from triagedesk.priority.records import Level, Priority, PriorityDecision
 _MOST_EVIDENCE = 6
 _LONGEST_QUOTE = 80
 _EVENTS = (SignalKind.EVENT, SignalKind.SECURITY)
+_URGING = (*_EVENTS, SignalKind.DEADLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +88,40 @@ def _stated(level: Level | None, source: str) -> _Finding | None:
 
 
 def _read(subject: str, body: str, policy: PriorityPolicy) -> list[_Read]:
-    """What the text says, negations and unreal events sorted out."""
+    """What the text says, with negations and unreal events sorted out."""
     signals = policy.vocabulary.signals
-    hits: list[Hit] = [
-        *policy.lexicon.find(subject[:READ_SUBJECT]),
-        *policy.lexicon.find(body[:READ_BODY]),
-    ]
+    texts = (subject[:READ_SUBJECT], body[:READ_BODY])
     return [
         _Read(hit.quote, signals[hit.signal], hit.negated)
-        for hit in hits
+        for text in texts
+        for hit in _uncovered(policy.lexicon.find(text), signals)
         if _counts(hit, signals[hit.signal])
     ]
 
 
+def _uncovered(hits: Iterable[Hit], signals: Mapping[str, Signal]) -> Iterator[Hit]:
+    """Hits but those within a neutral one ("emergency exit") or within one of their own kind.
+
+    What is negated or unreal is so with all that is in it: "no critical outage".
+    """
+    around: list[Hit] = []
+    for found in hits:
+        around = [outer for outer in around if found.start < outer.end]
+        hit = replace(
+            found,
+            negated=found.negated or any(outer.negated for outer in around),
+            unreal=found.unreal or any(outer.unreal for outer in around),
+        )
+        shields = {signals[outer.signal].kind for outer in around}
+        if not shields & {SignalKind.NEUTRAL, signals[hit.signal].kind}:
+            yield hit
+            around.append(hit)
+
+
 def _counts(hit: Hit, signal: Signal) -> bool:
+    """Whether a hit says anything."""
+    if signal.kind == SignalKind.NEUTRAL:
+        return False
     if hit.unreal and signal.kind in (*_EVENTS, SignalKind.BROKEN):
         return False
     return not hit.negated or signal.negated is not None
@@ -112,13 +133,15 @@ def _urgency_from_text(read: Sequence[_Read]) -> _Finding | None:
     levels = {r.urgency for r in stated}
     if {Level.HIGH, Level.LOW} <= levels:
         # "Low priority, but please do it at once": taken at neither word.
-        return _Finding(Level.MEDIUM, _quotes(stated, lambda r: r.urgency != Level.MEDIUM))
-    for found in (stated, [r for r in read if r.kind in _EVENTS]):
-        if level := min((r.urgency for r in found if r.urgency), default=None):
-            return _Finding(level, _quotes(found, lambda r, wanted=level: r.urgency == wanted))
+        return _Finding(Level.MEDIUM, tuple(r.quote for r in stated if r.urgency != Level.MEDIUM))
+    happened = [r for r in read if r.kind in _URGING]
+    for found in (stated, happened):
+        level = min((r.urgency for r in found if r.urgency), default=None)
+        if level is not None:
+            return _Finding(level, tuple(r.quote for r in found if r.urgency == level))
     requests = [r for r in read if r.kind == SignalKind.REQUEST]
     if requests and not _is_wrong(read):
-        return _Finding(Level.LOW, _quotes(requests, lambda _: True))
+        return _Finding(Level.LOW, tuple(r.quote for r in requests))
     return None
 
 
@@ -130,12 +153,12 @@ def _impact_from_text(read: Sequence[_Read]) -> _Finding | None:
     if {r.signal.impact for r in scopes} == {Level.LOW} and not any(
         r.signal.impact for r in secure
     ):
-        return _Finding(Level.LOW, _quotes(scopes, lambda _: True))
+        return _Finding(Level.LOW, tuple(r.quote for r in scopes))
     found = [r for r in (*scopes, *events) if r.signal.impact]
     level = min((r.signal.impact for r in found if r.signal.impact), default=None)
     if level is None:
         return None
-    quotes = _quotes(found, lambda r: r.signal.impact == level)
+    quotes = tuple(r.quote for r in found if r.signal.impact == level)
     if level == Level.HIGH and not _is_wrong(read):
         # "Access for all users": many are meant, nobody is hindered.
         level = Level.MEDIUM
@@ -147,11 +170,9 @@ def _is_wrong(read: Iterable[_Read]) -> bool:
     return any(r.kind in (*_EVENTS, SignalKind.BROKEN) and not r.negated for r in read)
 
 
-def _quotes(read: Iterable[_Read], wanted: Callable[[_Read], bool]) -> tuple[str, ...]:
-    return tuple(r.quote for r in read if wanted(r))
-
-
 def _distinct(quotes: Iterable[str]) -> tuple[str, ...]:
     """The first few, each once however it is capitalised."""
-    first = {quote.casefold(): quote[:_LONGEST_QUOTE] for quote in reversed(tuple(quotes))}
-    return tuple(reversed(first.values()))[:_MOST_EVIDENCE]
+    first: dict[str, str] = {}
+    for quote in quotes:
+        first.setdefault(quote.casefold(), quote[:_LONGEST_QUOTE])
+    return tuple(first.values())[:_MOST_EVIDENCE]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 from triagedesk.errors import InputError, Problem
-from triagedesk.priority.phrases import ContextWords, phrase_words
+from triagedesk.priority.phrases import ANY_NUMBER, ANY_WORD, ContextWords, phrase_words
 from triagedesk.priority.policy import (
     Matrix,
     PriorityPolicy,
@@ -98,16 +98,15 @@ class _Reader:
         if priority is None:
             self.wrong(node, at, "is missing")
             return
-        for lower in ((impact + 1, urgency), (impact, urgency + 1)):
-            other = matrix.get(lower)  # type: ignore[call-overload]  # 4 is in no matrix
-            if other is not None and other < priority:
-                names = [Level(level).name.lower() for level in lower]
-                what = f"{priority.name} is less than the {other.name} of the lower pair"
-                self.wrong(node, at, f"{what} {names[0]}/{names[1]}", "higher must not give less")
+        lower = [(i, u) for i in Level for u in Level if i + u == impact + urgency + 1]
+        for pair in lower:
+            other = matrix.get(pair)
+            if pair[0] >= impact and pair[1] >= urgency and other is not None and other < priority:
+                names = "/".join(level.name.lower() for level in pair)
+                what = f"{priority.name} is less than the {other.name} of {names}"
+                self.wrong(node, at, what, "higher must not give less")
 
-    def signal(
-        self, node: YamlNode, at: str, old: Signal | None, vocabulary: Vocabulary
-    ) -> Signal:
+    def signal(self, node: YamlNode, at: str, old: Signal | None, vocabulary: Vocabulary) -> Signal:
         """A new signal, or more phrases (and other levels) for one that is there."""
         parts = self.mapping(node, at, known=_SIGNAL_KEYS)
         kinds = {kind.value: kind for kind in SignalKind}
@@ -156,7 +155,7 @@ class _Reader:
                 if not 0 < min(lengths) <= max(lengths) <= _LONGEST_PHRASE:
                     what = f"{phrase[:80]!r} has no word or more than {_LONGEST_PHRASE}"
                     self.wrong(place, f"{at}.{language}", what)
-                elif phrase_words(spelled[0])[0] in "*#":
+                elif phrase_words(spelled[0])[0] in (ANY_WORD, ANY_NUMBER):
                     self.wrong(place, f"{at}.{language}", f"{phrase[:80]!r} begins with any word")
         if count > _MOST_PHRASES:
             self.wrong(node, at, f"{count:,} phrases once classes are spelled out")

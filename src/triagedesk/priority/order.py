@@ -11,7 +11,10 @@ OrderKey = tuple[int, bool, timedelta, datetime, str]
 
 
 def order_key(
-    priority: Priority, slack: timedelta | None, created_at: datetime, id: str  # noqa: A002 - a ticket's field
+    priority: Priority,
+    slack: timedelta | None,
+    created_at: datetime,
+    id: str,  # noqa: A002 - a ticket's field
 ) -> OrderKey:
     """What to sort tickets by; one without a deadline (slack None) comes after those with one.
 

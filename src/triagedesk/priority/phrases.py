@@ -1,8 +1,7 @@
 """Finding phrases in text: whole words only, in one pass, whatever the text is.
 
 A text becomes words (case and accents folded, `can't` = `cant`) with what stands between them.
-Phrases are walked in a tree of words; at each place the longest one counts and nothing else begins
-within it, so a harmless longer phrase shields its words ("emergency exit" is no emergency).
+Phrases are walked in a tree of words; which of those that overlap count is for `decide` to say.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from enum import IntEnum
 #: Characters of a subject and a body that are read; the rest says nothing new about priority.
 READ_SUBJECT, READ_BODY = 1_000, 20_000
 #: In a phrase: any one word, and any number in digits.
-ANY_WORD, ANY_NUMBER = "*", "#"
+ANY_WORD, ANY_NUMBER = "<word>", "<number>"
 #: Around a phrase: it stands alone between marks, as in "[CRITICAL] Mail".
 ALONE = "^"
 #: Words such as "currently" skipped within one phrase.
@@ -61,6 +60,9 @@ class Hit:
     negated: bool
     #: Said of something that is over, planned or to be prevented.
     unreal: bool
+    #: Its first word's number in the text, and that of the word behind it.
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -113,36 +115,38 @@ class Lexicon:
         return cls(root=root, context=context)
 
     def find(self, text: str) -> Iterator[Hit]:
-        """The phrases in a text, in its order."""
+        """The phrases in a text in the order they begin, of one beginning the longest first."""
         words = split_words(text)
-        at = 0
-        while at < len(words):
-            end, signal = self._longest(words, at)
-            if not signal:
-                at += 1
+        for at, word in enumerate(words):
+            if word.text not in self.root.next:
+                continue
+            found = self._phrases_from(words, at)
+            if not found:
                 continue
             before = self._context_before(words, at, self.context.negators)
             unreal = self._context_before(words, at, self.context.unreal)
-            begin = words[at if before is None else before].start
-            yield Hit(
-                signal=signal,
-                quote=" ".join(text[begin : words[end - 1].end].split()),
-                negated=before is not None,
-                unreal=unreal is not None or self._is_over(words, end),
-            )
-            at = end
+            for end, signal in found:
+                begin = words[at if before is None else before].start
+                yield Hit(
+                    signal=signal,
+                    quote=" ".join(text[begin : words[end - 1].end].split()),
+                    negated=before is not None,
+                    unreal=unreal is not None or self._is_over(words, end),
+                    start=at,
+                    end=end,
+                )
 
-    def _longest(self, words: Sequence[Word], at: int) -> tuple[int, str]:
-        """End and signal of the longest phrase that begins at a word; "" for none."""
-        best_end, best = at, ""
+    def _phrases_from(self, words: Sequence[Word], at: int) -> list[tuple[int, str]]:
+        """The phrases that begin at a word, as (end, signal), the longest first."""
+        found: set[tuple[int, str]] = set()
         # Few states live at once: a word leads on by itself, as any word, or as a filler.
         states = [(self.root, at, 0)]
         while states:
             node, place, skipped = states.pop()
-            if node.signal and place > best_end:
-                best_end, best = place, node.signal
-            if node.alone and place > best_end and _stands_alone(words, at, place):
-                best_end, best = place, node.alone
+            if node.signal:
+                found.add((place, node.signal))
+            if node.alone and _stands_alone(words, at, place):
+                found.add((place, node.alone))
             if place >= len(words) or (place > at and words[place].gap > Gap.COLON):
                 continue
             word = words[place].text
@@ -155,11 +159,9 @@ class Lexicon:
                 states.append((anything, place + 1, skipped))
             if word.isdecimal() and (number := node.next.get(ANY_NUMBER)) is not None:
                 states.append((number, place + 1, skipped))
-        return best_end, best
+        return sorted(found, key=lambda phrase: (-phrase[0], phrase[1]))
 
-    def _context_before(
-        self, words: Sequence[Word], at: int, wanted: frozenset[str]
-    ) -> int | None:
+    def _context_before(self, words: Sequence[Word], at: int, wanted: frozenset[str]) -> int | None:
         """Where a wanted word stands before a phrase with only bridges between, or None."""
         for place in range(at, max(at - _REACH, 0), -1):
             # The gap before a word lies between it and the one looked at next.

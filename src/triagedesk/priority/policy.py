@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from importlib.resources import files
 
-from triagedesk.priority.phrases import ContextWords, Lexicon, fold
+from triagedesk.priority.phrases import ANY_NUMBER, ANY_WORD, ContextWords, Lexicon, fold
 from triagedesk.priority.records import Level, Priority
+
+_CLASS = re.compile(r"<([^<>]*)>")
 
 Matrix = Mapping[tuple[Level, Level], Priority]
 
@@ -21,10 +24,12 @@ class SignalKind(StrEnum):
 
     #: What the writer says about urgency or priority: "low-priority", "as soon as possible".
     STATED = "stated"
-    #: What has happened: "outage", "cannot work", "by tomorrow".
+    #: What has happened: "outage", "cannot work".
     EVENT = "event"
     #: An event whose impact does not shrink because one person reports it: "ransomware".
     SECURITY = "security"
+    #: Until when it is wanted: "by tomorrow".
+    DEADLINE = "deadline"
     #: Who is affected: "all users". High only where something is wrong.
     SCOPE = "scope"
     #: That something is wrong at all.
@@ -44,7 +49,7 @@ class Signal:
     urgency: Level | None = None
     #: The urgency of its negation: "not urgent" is low; None where a negation says nothing.
     negated: Level | None = None
-    #: As written, by language; `{system}` stands for each word of that class.
+    #: As written, by language; `<system>` stands for each word of that class.
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -120,12 +125,15 @@ def compile_lexicon(vocabulary: Vocabulary) -> Lexicon:
 
 def spell_out(pattern: str, language: str, vocabulary: Vocabulary) -> list[str]:
     """The phrases a pattern stands for; raises KeyError for a class that does not exist."""
-    before, brace, rest = pattern.partition("{")
-    if not brace:
+    match = _CLASS.search(pattern)
+    if match is None:
         return [" ".join(pattern.split())]
-    name, _, after = rest.partition("}")
-    by_language = vocabulary.classes[name.strip()]
-    fillings = by_language.get(language) or by_language["en"]
+    if match[0] in (ANY_WORD, ANY_NUMBER):
+        fillings: tuple[str, ...] = (match[0],)
+    else:
+        by_language = vocabulary.classes[match[1]]
+        fillings = by_language.get(language) or by_language["en"]
+    before, after = pattern[: match.start()], pattern[match.end() :]
     return [
         " ".join(f"{before} {filling} {tail}".split())
         for filling in fillings

@@ -28,6 +28,8 @@ from triagedesk.yamlsafe import FormatError
 MAX_BYTES = 256 * 1024 * 1024
 #: The path that means standard input.
 STDIN = "-"
+# What .xlsx and .ods files begin with.
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def read_text(
     except (OSError, ValueError) as cause:
         why = cause.strerror if isinstance(cause, OSError) else str(cause)
         raise error(f"{shown_path(path)} cannot be read: {why}") from cause
+    if content.startswith(_ZIP):
+        raise error(f"{shown_path(path)} is a workbook or an archive", hint="save it as CSV")
     if len(content) > max_bytes:
         raise error(f"{shown_path(path)} is larger than {max_bytes:,} bytes")
     return decode_text(content)

@@ -235,7 +235,8 @@ class HttpClient:
         """The whole answer, as long as it keeps to size and time."""
         ends = time.monotonic() + self.limits.total_timeout
         content = bytearray()
-        for piece in response.iter_bytes(65_536):
+        # Pieces as they arrive: with a chunk size, the time is not looked at until one is full.
+        for piece in response.iter_bytes():
             content += piece
             if len(content) > self.limits.max_bytes:
                 raise SourceRefused(

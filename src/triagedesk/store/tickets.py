@@ -55,9 +55,7 @@ class TicketQueries(Queries):
         new = [ticket for ticket in fetched if ticket.id not in known]
         changed = [t for t in fetched if t.id in known and known[t.id][1] != t.content_hash]
         self._insert_tickets(new, now)
-        for ticket in fetched:
-            if ticket.id in known:
-                self._update_ticket(known[ticket.id], ticket, now)
+        self._update_tickets(known, [t for t in fetched if t.id in known], now)
         keys = self._known(source, [t.id for t in fetched if t.status is not Status.RESOLVED])
         self._put_into_run(run_id, [key for key, _hash, _status in keys.values()])
         if broken:
@@ -105,20 +103,40 @@ class TicketQueries(Queries):
             ]
             self.connection.execute(insert(tickets), rows)
 
-    def _update_ticket(self, known: tuple[int, str, str], ticket: Ticket, now: datetime) -> None:
-        key, content_hash, status = known
-        if content_hash == ticket.content_hash and status == ticket.status:
-            return
-        values: dict[str, Any] = {
-            "status": ticket.status,
-            "payload": _ticket.dump_python(ticket, mode="json"),
-            "updated_at": now,
-        }
-        if content_hash != ticket.content_hash:
-            values |= {"content_hash": ticket.content_hash, "decision_id": None}
-        self.connection.execute(update(tickets).where(tickets.c.id == key).values(values))
-        if ticket.status is Status.RESOLVED:
-            self.release([key], now)
+    def _update_tickets(
+        self, known: dict[str, tuple[int, str, str]], fetched: Sequence[Ticket], now: datetime
+    ) -> None:
+        """Bring those up to date that differ from what is known; new content is undecided."""
+        rows: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+        resolved = []
+        for ticket in fetched:
+            key, content_hash, status = known[ticket.id]
+            if content_hash == ticket.content_hash and status == ticket.status:
+                continue
+            row = {
+                "key": key,
+                "hash": ticket.content_hash,
+                "status_now": ticket.status,
+                "payload_now": _ticket.dump_python(ticket, mode="json"),
+            }
+            rows[content_hash != ticket.content_hash].append(row)
+            if ticket.status is Status.RESOLVED:
+                resolved.append(key)
+        bring_up_to_date = (
+            update(tickets)
+            .where(tickets.c.id == bindparam("key"))
+            .values(
+                content_hash=bindparam("hash"),
+                status=bindparam("status_now"),
+                payload=bindparam("payload_now"),
+                updated_at=now,
+            )
+        )
+        for part in in_parts(rows[False]):
+            self.connection.execute(bring_up_to_date, part)
+        for part in in_parts(rows[True]):
+            self.connection.execute(bring_up_to_date.values(decision_id=None), part)
+        self.release(resolved, now)
 
     def _put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
         present = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
@@ -135,7 +153,7 @@ class TicketQueries(Queries):
                 tickets.c.decision_id.is_(None),
                 tickets.c.reported_decision_id.is_(None),
                 tickets.c.reported_decision_id != tickets.c.decision_id,
-                ~_in_force(assignments.c.agent_id.is_not(None)),
+                ~_is_assigned(),
             ),
         )
         self._put_into_run(run_id, list(self.connection.scalars(left)))
@@ -169,9 +187,7 @@ class TicketQueries(Queries):
 
     def unassigned(self, run_id: str) -> list[TriagedTicket]:
         """The run's decided tickets that no agent has, oldest first."""
-        query = _of_run(_triaged(), run_id).where(
-            ~_in_force(assignments.c.agent_id.is_not(None)), tickets.c.status == Status.OPEN
-        )
+        query = _of_run(_triaged(), run_id).where(~_is_assigned(), tickets.c.status == Status.OPEN)
         rows = self.connection.execute(query.order_by(tickets.c.id))
         return [_read_triaged(row) for row in rows]
 
@@ -224,7 +240,7 @@ class TicketQueries(Queries):
     def triaged(self, run_id: str) -> Iterator[TriagedTicket]:
         """The run's tickets with all decisions, in the report's order, a few at a time."""
         query = _of_run(_triaged(), run_id).order_by(decisions.c.sort_key, tickets.c.id)
-        rows = self.connection.execution_options(yield_per=PART).execute(query)
+        rows = self.connection.execute(query, execution_options={"yield_per": PART})
         for part in rows.partitions():
             yield from (_read_triaged(row) for row in part)
 
@@ -237,7 +253,8 @@ class TicketQueries(Queries):
                 tickets.c.written_decision_id != tickets.c.decision_id,
             ),
         )
-        return [_read_triaged(row) for row in self.connection.execute(query)]
+        rows = self.connection.execute(query.order_by(tickets.c.id))
+        return [_read_triaged(row) for row in rows]
 
     def written_back(self, keys: Sequence[int]) -> None:
         """Record that the source knows the current decisions about these tickets."""
@@ -260,16 +277,20 @@ class TicketQueries(Queries):
 
 def _of_run(query: Select[Any], run_id: str) -> Select[Any]:
     mine = and_(run_tickets.c.ticket_id == tickets.c.id, run_tickets.c.run_id == run_id)
-    return query.where(select(run_tickets.c.ticket_id).where(mine).exists())
+    return query.where(select(run_tickets.c.ticket_id).where(mine).correlate(tickets).exists())
 
 
-def _in_force(condition: Any) -> Any:
-    """Whether a ticket has an assignment in force that meets the condition."""
+def _is_assigned() -> Any:
+    """Whether an agent has the ticket."""
+    held = assignments.alias("held")
     return (
-        select(assignments.c.id)
+        select(held.c.id)
         .where(
-            assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None), condition
+            held.c.ticket_id == tickets.c.id,
+            held.c.released_at.is_(None),
+            held.c.agent_id.is_not(None),
         )
+        .correlate(tickets)
         .exists()
     )
 

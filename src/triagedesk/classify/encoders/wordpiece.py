@@ -74,4 +74,6 @@ def words(text: str) -> list[str]:
 def _stands_alone(character: str, category: str) -> bool:
     if character.isascii():
         return not character.isalnum() and not character.isspace()
-    return category[0] == "P" or "\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf"
+    return (
+        category[0] == "P" or "\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf"
+    )

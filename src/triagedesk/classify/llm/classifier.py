@@ -7,15 +7,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.classify import StageResult, Usage
 from triagedesk.classify.llm.cache import AnswerCache, MemoryCache
+from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
 from triagedesk.classify.llm.prompt import PROMPT_VERSION, LabelBook, Question, ask, build_prompt
 from triagedesk.classify.llm.providers import check_model
 from triagedesk.classify.llm.reply import PROBABILITIES, LlmAnswer, read_reply
-from triagedesk.classify.llm.transport import Ask, Caller, CallFailed, Fault, Reply
 from triagedesk.tickets import Classification, DecidedBy, Ticket
+
+if TYPE_CHECKING:
+    from triagedesk.classify.llm.transport import Caller
 
 #: Called with how many of how many tickets are done.
 Progress = Callable[[int, int], None]
@@ -63,13 +68,23 @@ class LlmClassifier:
         self._max_characters = max(100, max_characters)
         self._cache: AnswerCache = MemoryCache() if cache is None else cache
         self._sleep = sleep
-        self._caller = Caller(
-            model_name,
-            api_key=api_key,
-            base_url=base_url,
-            temperature=temperature,
-            timeout=timeout,
-            max_output_tokens=max_output_tokens,
+        self._api_key = api_key
+        self._base_url = base_url
+        self._timeout = timeout
+        self._max_output_tokens = max_output_tokens
+
+    @cached_property
+    def _caller(self) -> Caller:
+        # pydantic-ai takes about a second to import; a run without an LLM never pays for it.
+        from triagedesk.classify.llm.transport import Caller  # noqa: PLC0415
+
+        return Caller(
+            self._model_name,
+            api_key=self._api_key,
+            base_url=self._base_url,
+            temperature=self._temperature,
+            timeout=self._timeout,
+            max_output_tokens=self._max_output_tokens,
         )
 
     @property
@@ -94,8 +109,8 @@ class LlmClassifier:
         self, tickets: Sequence[Ticket], catalog: ServiceCatalog, on_progress: Progress
     ) -> StageResult:
         """Classify, reporting after each call how many tickets are settled."""
-        asked: dict[str, list[str]] = {}
         questions: dict[str, Question] = {}
+        keys: dict[str, str] = {}
         failures: dict[str, str] = {}
         for ticket in tickets:
             question = ask(
@@ -107,23 +122,22 @@ class LlmClassifier:
                 failures[ticket.id] = "nothing in the catalog fits the fields it arrived with"
             else:
                 questions.setdefault(question.key, question)
-                asked.setdefault(question.key, []).append(ticket.id)
+                keys[ticket.id] = question.key
 
-        def settled(keys: int) -> None:
-            # Texts stand for tickets here; what is exact is only the end.
-            share = keys / len(questions) if questions else 1.0
+        def settled(texts: int) -> None:
+            # Texts stand for tickets here; only the end is exact.
+            share = texts / len(questions) if questions else 1.0
             on_progress(round(share * len(tickets)), len(tickets))
 
         outcome = self._answer(
             list(questions.values()), LabelBook(entries=catalog.entries), settled
         )
         answers: dict[str, Classification] = {}
-        for key, ticket_ids in asked.items():
-            for ticket_id in ticket_ids:
-                if answer := outcome.answers.get(key):
-                    answers[ticket_id] = self._classification(answer)
-                else:
-                    failures[ticket_id] = outcome.failures[key]
+        for ticket_id, key in keys.items():
+            if answer := outcome.answers.get(key):
+                answers[ticket_id] = self._classification(answer)
+            else:
+                failures[ticket_id] = outcome.failures[key]
         return StageResult(answers=answers, failures=failures, usage=outcome.usage)
 
     def _answer(
@@ -192,6 +206,8 @@ class _Batch:
     wait: float = 0.0
     #: True when the reply to a first call left these without a valid answer.
     again: bool = False
+    #: True when that first reply held no valid answer at all.
+    barren: bool = False
     #: True for a half of a batch that was too much at once.
     halved: bool = False
 
@@ -256,10 +272,11 @@ class _Conversation:
         if isinstance(reply, CallFailed):
             self._take_failure(batch, reply)
             return
-        self._failed_in_a_row = 0
         read = read_reply(
             reply.text, build_prompt(self._book, batch.questions), truncated=reply.truncated
         )
+        if read.answers:
+            self._failed_in_a_row = 0
         self._answers.update(read.answers)
         self._keep({key: answer.to_json() for key, answer in read.answers.items()})
         rest = tuple(q for q in batch.questions if q.key in read.problems)
@@ -268,10 +285,14 @@ class _Conversation:
         if reply.truncated:
             self._halve(replace(batch, questions=rest), "the reply was cut off at its length limit")
         elif not batch.again:
-            self._queue.appendleft(_Batch(questions=rest, again=True, halved=batch.halved))
+            self._queue.appendleft(
+                replace(batch, questions=rest, wait=0.0, again=True, barren=not read.answers)
+            )
         else:
             for question in rest:
                 self._fail([question], f"{read.problems[question.key]}, twice")
+            if batch.barren and not read.answers:
+                self._count_failed_batch(read.problems[rest[0].key])
 
     def _take_failure(self, batch: _Batch, failed: CallFailed) -> None:
         _log.info("a call for %d tickets failed: %s", len(batch.questions), failed.reason)
@@ -294,10 +315,11 @@ class _Conversation:
         """Ask in two halves, once."""
         if batch.halved or len(batch.questions) == 1:
             self._fail(batch.questions, reason)
+            self._count_failed_batch(reason)
             return
         middle = (len(batch.questions) + 1) // 2
         for half in (batch.questions[middle:], batch.questions[:middle]):
-            self._queue.appendleft(_Batch(questions=half, again=batch.again, halved=True))
+            self._queue.appendleft(replace(batch, questions=half, wait=0.0, halved=True))
 
     def _count_failed_batch(self, reason: str) -> None:
         self._failed_in_a_row += 1

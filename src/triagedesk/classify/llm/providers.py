@@ -101,37 +101,52 @@ def model_for(model_name: str, *, api_key: str, base_url: str = "") -> Model[Any
     key left over in the environment is never sent to somebody else's server.
     """
     choice = check_model(model_name, api_key=api_key, base_url=base_url)
-    url = base_url or None
-    match choice.provider:
-        case Provider.COMPATIBLE:
-            from pydantic_ai.models.openai import OpenAIChatModel
-            from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+    make = {
+        Provider.COMPATIBLE: _compatible,
+        Provider.OPENAI: _openai,
+        Provider.GOOGLE: _google,
+        Provider.ANTHROPIC: _anthropic,
+    }[choice.provider]
+    return make(choice.name, api_key or "not-set", base_url or None)
 
-            # Such servers turn the schema into a grammar and want it as it is; the rewriting
-            # for OpenAI's strict mode would lose the bounds on array lengths.
-            plain: dict[str, Any] = {"json_schema_transformer": None}
-            compatible = OpenAICompatibleProvider(
-                "openai-compatible", base_url=base_url, api_key=api_key or None, profile=plain
-            )
-            return OpenAIChatModel(choice.name, provider=compatible)
-        case Provider.OPENAI:
-            from pydantic_ai.models.openai import OpenAIChatModel
-            from pydantic_ai.providers.openai import OpenAIProvider
 
-            official = OpenAIProvider(base_url="https://api.openai.com/v1", api_key=api_key)
-            return OpenAIChatModel(choice.name, provider=official)
-        case Provider.GOOGLE:
-            from pydantic_ai.models.google import GoogleModel
-            from pydantic_ai.providers.google import GoogleProvider
+# ruff: noqa: PLC0415 - each provider's SDK is slow to import and only one is ever used
 
-            google = GoogleProvider(api_key=api_key or "not-set", base_url=url)
-            return GoogleModel(choice.name, provider=google)
-        case Provider.ANTHROPIC:
-            from pydantic_ai.models.anthropic import AnthropicModel
-            from pydantic_ai.providers.anthropic import AnthropicProvider
 
-            anthropic = AnthropicProvider(api_key=api_key or "not-set", base_url=url)
-            return AnthropicModel(choice.name, provider=anthropic)
+def _compatible(name: str, api_key: str, base_url: str | None) -> Model[Any]:
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles import ModelProfile
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    # Such servers turn the schema into a grammar and want it as it is; the rewriting for
+    # OpenAI's strict mode would lose the bounds on array lengths.
+    plain = ModelProfile(json_schema_transformer=None)
+    provider = OpenAICompatibleProvider(
+        "openai-compatible", base_url=str(base_url), api_key=api_key, profile=plain
+    )
+    return OpenAIChatModel(name, provider=provider)
+
+
+def _openai(name: str, api_key: str, _base_url: str | None) -> Model[Any]:
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    provider = OpenAIProvider(base_url="https://api.openai.com/v1", api_key=api_key)
+    return OpenAIChatModel(name, provider=provider)
+
+
+def _google(name: str, api_key: str, base_url: str | None) -> Model[Any]:
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    return GoogleModel(name, provider=GoogleProvider(api_key=api_key, base_url=base_url))
+
+
+def _anthropic(name: str, api_key: str, base_url: str | None) -> Model[Any]:
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    return AnthropicModel(name, provider=AnthropicProvider(api_key=api_key, base_url=base_url))
 
 
 def _refuse(where: str, what: str, hint: str) -> SettingsError:

@@ -1,0 +1,178 @@
+"""Who could not take a ticket, and why; worked out once for tickets alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from triagedesk.agents import Agent
+from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Flags, fold
+from triagedesk.assign.standings import AfterBatch
+from triagedesk.assign.wording import counted, listed
+from triagedesk.assign.worth import Worth
+from triagedesk.tickets import Exclusion
+
+#: Agents named for each reason; the others are counted.
+MOST_NAMED = 5
+#: Reasons up to which agents at capacity are told apart by it.
+MOST_REASONS = 8
+AT_CAPACITY = "at capacity"
+FULL_NOW = "full after this batch"
+
+#: Group row and rows of needed skills: tickets alike in both have the same reasons.
+Kind = tuple[int, tuple[int, ...]]
+
+
+class Reasons:
+    """Exclusions and the sentences made from them."""
+
+    def __init__(self, worth: Worth, after: AfterBatch) -> None:
+        roster = worth.roster
+        self._worth, self._roster = worth, roster
+        self._full = after.tickets >= roster.capacity
+        names = sorted(range(len(roster.open)), key=lambda c: (roster.open[c].name, c))
+        self._by_name = np.array(names, np.int64)
+        self._closed = _merged(roster.closed)
+        self._shared = tuple(_exclusion(why, who, len(who)) for why, who in self._closed.items())
+        self._groups = worth.classes.group.tolist()
+        needs, skills = worth.classes.needs.tolist(), worth.classes.skill.tolist()
+        self._skills = [tuple(sorted(row[:n])) for row, n in zip(skills, needs, strict=True)]
+        self._holders: dict[tuple[int, ...], Flags] = {}
+        self._exclusions: dict[tuple[Kind, bool], tuple[Exclusion, ...]] = {}
+        self._competition: dict[tuple[Kind, int], tuple[int, int, int]] = {}
+        self._no_fit: dict[Kind, str] = {}
+
+    def _kind(self, row: int) -> Kind:
+        return self._groups[row], self._skills[row]
+
+    def _has_skill(self, skills: tuple[int, ...]) -> Flags:
+        holders = self._holders.get(skills)
+        if holders is None:
+            has = (self._roster.proficiency[list(skills)] > 0).any(axis=0)
+            holders = self._holders[skills] = has
+        return holders
+
+    def _named(self, who: Flags) -> list[Agent]:
+        first = self._by_name[np.nonzero(who[self._by_name])[0][:MOST_NAMED]]
+        return [self._roster.open[column] for column in first.tolist()]
+
+    def exclusions(self, row: int, group: str, *, after_batch: bool) -> tuple[Exclusion, ...]:
+        """Who was not considered, by the first reason that holds; with who is full by then."""
+        kind = self._kind(row)
+        made = self._exclusions.get((kind, after_batch))
+        if made is None:
+            made = self._exclusions[kind, after_batch] = self._find(kind, group, after_batch)
+        return made
+
+    def _find(self, kind: Kind, group: str, after_batch: bool) -> tuple[Exclusion, ...]:  # noqa: FBT001
+        members = self._roster.members[kind[0]]
+        reasons = [] if kind[0] == ANY_GROUP else [(f"not in {group}", ~members)]
+        left = members
+        if after_batch:
+            reasons.append((FULL_NOW, left & self._full))
+            left = left & ~self._full
+        if kind[1]:
+            skills = listed([self._roster.skill_names[skill] for skill in kind[1]], "or")
+            reasons.append((f"no proficiency in {skills}", left & ~self._has_skill(kind[1])))
+        found = [
+            _exclusion(why, self._named(who), int(np.count_nonzero(who))) for why, who in reasons
+        ]
+        return (*self._shared, *(exclusion for exclusion in found if exclusion.count))
+
+    def competition(self, row: int, skill: int) -> tuple[int, int, int]:
+        """How many open agents could take it, the best proficiency in a skill, how many have it."""
+        kind = self._kind(row)
+        made = self._competition.get((kind, skill))
+        if made is None:
+            members = self._roster.members[kind[0]]
+            fit = int(np.count_nonzero(self._has_skill(kind[1]) & members))
+            levels = self._roster.proficiency[skill] * members
+            highest = int(levels.max(initial=0))
+            made = self._competition[kind, skill] = (
+                fit,
+                highest,
+                int(np.count_nonzero(levels == highest)),
+            )
+        return made
+
+    def no_fit(self, row: int, group: str) -> str:
+        """Why nobody with a needed skill can take it: `Linux: 2 away, 1 full after this batch`."""
+        kind = self._kind(row)
+        made = self._no_fit.get(kind)
+        if made is None:
+            members, has = self._roster.members[kind[0]], self._has_skill(kind[1])
+            counts = [(len(who), why) for why, who in self._closed_with(kind[1])]
+            counts.append((int(np.count_nonzero(has & members & self._full)), FULL_NOW))
+            counts.append((int(np.count_nonzero(has & ~members)), f"not in {group}"))
+            names = listed([self._roster.skill_names[skill] for skill in kind[1]], "or")
+            made = f"{names}: {counted([pair for pair in counts if pair[0]])}"
+            self._no_fit[kind] = made
+        return made
+
+    def if_back(self, row: int, group: str) -> str:
+        """Who would have been considered had they been there; else what would change it."""
+        skills = self._skills[row]
+        names = {fold(self._roster.skill_names[skill]) for skill in skills}
+        groups = self._groups[row]
+        best: tuple[int, str, str, str] | None = None
+        for why, who in self._closed_with(skills):
+            for agent in who:
+                if groups != ANY_GROUP and fold(group) not in map(fold, agent.groups):
+                    continue
+                level, skill = max((p, s) for s, p in agent.skills.items() if fold(s) in names)
+                if best is None or level > best[0]:
+                    best = (level, agent.name, skill, why)
+        if best is None:
+            skill = self._roster.skill_names[skills[0]]
+            return f"A free slot with someone else who knows {skill} could have."
+        level, name, skill, why = best
+        return f"{name} ({skill} {level}/10) could have it, but is excluded: {why}."
+
+    def _closed_with(self, skills: Iterable[int]) -> list[tuple[str, list[Agent]]]:
+        """Closed agents with any of these skills, by reason."""
+        names = {fold(self._roster.skill_names[skill]) for skill in skills}
+        found = [
+            (why, [agent for agent in who if not names.isdisjoint(map(fold, agent.skills))])
+            for why, who in self._closed.items()
+        ]
+        return [(why, who) for why, who in found if who]
+
+    def deferral(self, row: int, group: str) -> tuple[str, str]:
+        """Why a ticket stays in the queue, and what would change that."""
+        roster, number = self._roster, self._groups[row]
+        if not roster.everyone:
+            return "there are no agents on the roster", "An agent on the roster."
+        if number == NO_SUCH_GROUP:
+            return f"nobody on the roster belongs to {group}", f"An agent in {group}."
+        if not roster.open:
+            closed = counted([(len(who), why) for why, who in self._closed.items()])
+            return f"nobody is available ({closed})", "Anyone coming back or resolving a ticket."
+        if number == ANY_GROUP:
+            return (
+                f"all {len(roster.open)} agents available are full after this batch",
+                "A free slot with anyone.",
+            )
+        members = int(np.count_nonzero(roster.members[number]))
+        if not members:
+            return f"nobody in {group} is available", f"Someone in {group} coming back."
+        return (
+            f"everyone available in {group} ({members}) is full after this batch",
+            f"A free slot with anyone in {group}.",
+        )
+
+
+def _merged(closed: dict[str, tuple[Agent, ...]]) -> dict[str, tuple[Agent, ...]]:
+    """The reasons, those at capacity as one when there are too many to read."""
+    if len(closed) <= MOST_REASONS:
+        return closed
+    merged: dict[str, list[Agent]] = {}
+    for why, who in closed.items():
+        merged.setdefault(AT_CAPACITY if why.startswith(AT_CAPACITY) else why, []).extend(who)
+    return {why: tuple(sorted(who, key=lambda a: (a.name, a.id))) for why, who in merged.items()}
+
+
+def _exclusion(why: str, who: Iterable[Agent], count: int) -> Exclusion:
+    return Exclusion(
+        reason=why, agent_ids=tuple(agent.id for agent in who)[:MOST_NAMED], count=count
+    )

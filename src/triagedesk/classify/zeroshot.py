@@ -1,0 +1,169 @@
+"""Ticket against catalog without a single labelled ticket: likeness, topics, residual classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagedesk.catalog import CatalogEntry
+from triagedesk.classify.encoders import Embedded, Encoders
+from triagedesk.classify.encoders.ngrams import content_words
+from triagedesk.classify.evidence import WordGains, content, phrases
+from triagedesk.classify.residual import Residual, residual
+from triagedesk.classify.topics import TopicBank, softmax
+
+Floats = NDArray[np.float32]
+
+#: Steepness of likeness: the sum of the encoders' weights that won in trials (12 + 7).
+STEEPNESS = 19.0
+#: What words shared with an entry's name count, at most.
+WORD_WEIGHT = 2.0
+#: What the topic bank counts, and the share of it spread over all entries.
+TOPIC_WEIGHT, TOPIC_FLOOR = 1.0, 0.02
+#: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
+TOPIC_FIT, TOPIC_SOFTNESS = 0.33, 0.04
+#: Likeness a residual class starts from, and what likeness to its scope adds.
+RESIDUAL_FLOOR, RESIDUAL_SCOPE = 0.20, 0.35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What zero-shot says of a batch: one row a text, one column an entry."""
+
+    logits: Floats
+    #: Likeness of the text to the entry, -1 to 1; for residual classes their floor.
+    likeness: Floats
+    #: P(topic | text).
+    topics: Floats
+
+
+class ZeroShot:
+    """One catalog, prepared."""
+
+    def __init__(
+        self, entries: Sequence[CatalogEntry], encoders: Encoders, bank: TopicBank
+    ) -> None:
+        self.entries = tuple(entries)
+        self._encoders, self._bank = encoders, bank
+        self.residuals: list[Residual | None] = [residual(entry) for entry in entries]
+        self.specific = np.array([kind is None for kind in self.residuals], bool)
+        texts, owners, weights = _prototypes(entries, self.residuals)
+        self._prototypes = encoders.embed(texts)
+        self._mix = np.zeros((len(texts), len(entries)), np.float32)
+        self._mix[np.arange(len(texts)), owners] = weights
+        examples = [(i, text) for i, entry in enumerate(entries) for text in entry.examples]
+        self._examples = encoders.embed([text for _, text in examples])
+        self._example_owners = np.array([i for i, _ in examples], np.int64)
+        self._words = _name_words(entries, self.residuals)
+        self._entry_given_topic = self._topics_to_entries()
+        self._gains = WordGains(encoders, self._prototypes, self._mix)
+
+    def score(self, texts: Embedded, raw: Sequence[str]) -> Scores:
+        """Logits of each entry for each text; `raw` are the same texts as strings."""
+        likeness = self.likeness(texts)
+        topics = self._bank.probabilities(texts)
+        expected = topics @ self._entry_given_topic
+        spread = (1 - TOPIC_FLOOR) * expected + TOPIC_FLOOR / max(1, len(self.entries))
+        logits = np.float32(STEEPNESS) * likeness
+        logits += np.float32(TOPIC_WEIGHT) * np.log(spread)
+        logits += np.float32(WORD_WEIGHT) * self._shared_words(raw)
+        return Scores(logits=logits.astype(np.float32), likeness=likeness, topics=topics)
+
+    def likeness(self, texts: Embedded) -> Floats:
+        """How like each entry each text is; a residual class by its floor and scope."""
+        near = self._encoders.similarity(texts, self._prototypes) @ self._mix
+        if len(self._example_owners):
+            to_examples = self._encoders.similarity(texts, self._examples)
+            for entry in np.unique(self._example_owners):
+                best = to_examples[:, self._example_owners == entry].max(axis=1)
+                near[:, entry] = 0.5 * near[:, entry] + 0.5 * np.maximum(near[:, entry], best)
+        rest = ~self.specific
+        near[:, rest] = RESIDUAL_FLOOR + RESIDUAL_SCOPE * np.maximum(0, near[:, rest])
+        return np.asarray(near, np.float32)
+
+    def evidence(self, text: str, entry: int) -> tuple[str, ...]:
+        """The phrases of `text` that speak for an entry, as they stand there."""
+        words = content(text)
+        if not words or not self.specific[entry]:
+            return ()
+        gains = self._gains.of(words)[:, entry]
+        return phrases(text, dict(zip(words, gains.tolist(), strict=True)))
+
+    def _topics_to_entries(self) -> Floats:
+        """P(entry | topic): by likeness where an entry fits, else the nearest residual class."""
+        near = self._encoders.similarity(self._bank.notes, self._prototypes) @ self._mix
+        given = np.zeros_like(near)
+        specific, rest = np.flatnonzero(self.specific), np.flatnonzero(~self.specific)
+        if len(specific):
+            given[:, specific] = softmax(near[:, specific] * np.float32(STEEPNESS))
+        if len(rest) == 0:
+            return given
+        best = near[:, specific].max(axis=1) if len(specific) else np.full(len(near), -1.0)
+        unfit = 1 / (1 + np.exp((best - TOPIC_FIT) / TOPIC_SOFTNESS))
+        given *= (1 - unfit)[:, None]
+        scope = near[:, rest].copy()
+        everything = np.array([not self._scope(i) for i in rest])
+        scope[:, everything] = RESIDUAL_FLOOR
+        given[:, rest] = unfit[:, None] * softmax(scope * np.float32(STEEPNESS))
+        return np.asarray(given, np.float32)
+
+    def _scope(self, entry: int) -> str:
+        kind = self.residuals[entry]
+        return kind.scope if kind else ""
+
+    def _shared_words(self, raw: Sequence[str]) -> Floats:
+        """Share of an entry's name, by rarity of the words, that a text contains."""
+        shared = np.zeros((len(raw), len(self.entries)), np.float32)
+        for row, text in enumerate(raw):
+            for word in sorted(set(content_words(text))):
+                for entry, share in self._words.get(word, ()):
+                    shared[row, entry] += share
+        return shared
+
+
+def _prototypes(
+    entries: Sequence[CatalogEntry], residuals: Sequence[Residual | None]
+) -> tuple[list[str], list[int], list[float]]:
+    """Texts that stand for the entries, whose they are, and what each counts."""
+    texts: list[str] = []
+    owners: list[int] = []
+    weights: list[float] = []
+    for index, (entry, rest) in enumerate(zip(entries, residuals, strict=True)):
+        said = [entry.label.request_type, str(entry.label).replace(" / ", ": ")]
+        if rest is not None:
+            said = [rest.scope] if rest.scope else []
+        share = 1.0 / (len(said) + len(said) * bool(entry.description)) if said else 1.0
+        if entry.description:
+            texts.append(entry.description[:500])
+            owners.append(index)
+            weights.append(0.5 if said else 1.0)
+        for text in said:
+            texts.append(text)
+            owners.append(index)
+            weights.append(share)
+    return texts, owners, weights
+
+
+def _name_words(
+    entries: Sequence[CatalogEntry], residuals: Sequence[Residual | None]
+) -> dict[str, list[tuple[int, float]]]:
+    """Word -> entries whose name has it, with the word's share of the name."""
+    names = [
+        sorted(set(content_words(entry.label.request_type))) if rest is None else []
+        for entry, rest in zip(entries, residuals, strict=True)
+    ]
+    seen: dict[str, int] = {}
+    for name in names:
+        for word in name:
+            seen[word] = seen.get(word, 0) + 1
+    rarity = {word: math.log(1 + len(entries) / count) for word, count in seen.items()}
+    words: dict[str, list[tuple[int, float]]] = {}
+    for index, name in enumerate(names):
+        whole = sum(rarity[word] for word in name)
+        for word in name:
+            words.setdefault(word, []).append((index, rarity[word] / max(whole, 2.0)))
+    return words

@@ -1,0 +1,62 @@
+"""What all tests share: a clean environment, hypothesis's profile, a store on either database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from triagedesk.settings import SECRETS, Settings
+
+if TYPE_CHECKING:  # heavy for unit tests, which never use them
+    from support.postgres import PostgresServer
+    from triagedesk.store import Store
+
+# Machines differ in speed, and a red build must be red again tomorrow.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci")
+
+_OURS = [field.upper() for field in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """No test sees what the developer has configured."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {name for name in os.environ if name.upper() in _OURS}:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for all tests of this process."""
+    from support.postgres import PostgresServer
+
+    with PostgresServer.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a store of the test's own is: a new file, or a new database with empty tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'desk.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """An empty store, open."""
+    from triagedesk.store import Store
+
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()

@@ -1,0 +1,606 @@
+"""SMTP servers for tests: one that can be told to misbehave, as a thread or a process, and Exim.
+
+In a test:
+
+    with SmtpServer(folder=tmp_path, starttls=True) as server:
+        server.script(Fault(at="RCPT", match="full@", reply="452 4.2.2 mailbox full"))
+        channel = SmtpChannel(host="localhost", port=server.port, ...)
+        assert server.messages[0].recipients == ("lead@example.com",)
+
+`SmtpProcess` runs the same server as a process of its own, which a test may kill and start again on
+the same port; its faults, messages and command log are files in `folder`:
+
+    python -m support.smtp FOLDER [--port 0] [--starttls | --tls] [--no-auth]
+
+It prints `{"port": ...}` when it is ready. `Exim` is the real thing, where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import email
+import email.policy
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import trustme
+
+USERNAME = "bot"
+PASSWORD = "correct horse"
+TESTS = Path(__file__).resolve().parent.parent
+_LONGEST_LINE = 100_000
+
+
+def port_nobody_listens_on() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificates:
+    """A certificate authority and a certificate for localhost signed by it."""
+
+    #: What clients have to trust, e.g. in SSL_CERT_FILE.
+    ca: Path
+    #: Key and certificate chain of the server.
+    server: Path
+
+    @classmethod
+    def make(cls, folder: Path, *hosts: str) -> Self:
+        """The certificates in `folder`, made unless they are there."""
+        made = cls(ca=folder / "ca.pem", server=folder / "server.pem")
+        if not made.server.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            authority = trustme.CA()
+            authority.cert_pem.write_to_path(str(made.ca))
+            certificate = authority.issue_cert(*(hosts or ("localhost", "127.0.0.1")))
+            certificate.private_key_and_cert_chain_pem.write_to_path(str(made.server))
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing to do wrong, at one step of the dialogue."""
+
+    #: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA (the command), BODY (while it comes in), DOT
+    #: (the whole message is there and is kept before the fault), or QUIT.
+    at: str
+    #: Answer this instead.
+    reply: str = ""
+    #: Only when the command line (for BODY and DOT: the message) contains this.
+    match: str = ""
+    #: How many times; None is always.
+    times: int | None = None
+    #: Cut the connection, after the reply if there is one.
+    drop: bool = False
+    #: Seconds to wait first.
+    delay: float = 0.0
+    #: For DOT: the message is not kept.
+    forget: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A message the server has accepted."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    #: Whether it came encrypted, and who had signed in.
+    encrypted: bool
+    username: str
+
+    @property
+    def message(self) -> EmailMessage:
+        """The message, parsed."""
+        return email.message_from_bytes(self.content, policy=email.policy.default)
+
+
+class _Dropped(Exception):
+    """The connection has been cut on purpose."""
+
+
+@dataclass(kw_only=True)
+class SmtpServer:
+    """A mail server in a thread of this process."""
+
+    #: Certificates are made here; a server run as a process keeps everything here.
+    folder: Path
+    port: int = 0
+    starttls: bool = False
+    #: TLS at once.
+    tls: bool = False
+    auth: bool = True
+    smtputf8: bool = False
+    size_limit: int = 50_000_000
+    #: Read faults from, and write messages and commands to, files in `folder`.
+    persistent: bool = False
+    messages: list[Received] = field(default_factory=list)
+    #: Command lines, their verbs in capitals, without what follows AUTH.
+    commands: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._faults: list[list[Any]] = []
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self.certificates = Certificates.make(self.folder / "tls")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, on the same port as before when there was one."""
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificates.server)
+        self._context = context
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def stop(self) -> None:
+        """Close the port and every connection."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def script(self, *faults: Fault) -> None:
+        """From now on do these wrong, and nothing else."""
+        with self._lock:
+            self._faults = [[fault, fault.times] for fault in faults]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            session = _Session(self, connection)
+            thread = threading.Thread(target=session.run, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def fault(self, at: str, what: str) -> Fault | None:
+        """The fault to commit now, if any."""
+        if self.persistent:
+            return self._fault_from_file(at, what)
+        with self._lock:
+            for entry in self._faults:
+                fault, left = entry
+                if fault.at == at and fault.match in what and left != 0:
+                    entry[1] = None if left is None else left - 1
+                    return fault  # type: ignore[no-any-return] # the list is [Fault, int | None]
+        return None
+
+    def _fault_from_file(self, at: str, what: str) -> Fault | None:
+        path = self.folder / "faults.json"
+        with self._lock:
+            raw = json.loads(path.read_text()) if path.exists() else []
+            for entry in raw:
+                fault = Fault(**entry)
+                if fault.at == at and fault.match in what and fault.times != 0:
+                    if fault.times is not None:
+                        entry["times"] -= 1
+                        _replace(path, json.dumps(raw))
+                    return fault
+        return None
+
+    def log(self, line: str) -> None:
+        """Remember a command."""
+        with self._lock:
+            self.commands.append(line)
+            if self.persistent:
+                with (self.folder / "commands.log").open("a") as file:
+                    file.write(line + "\n")
+
+    def keep(self, received: Received) -> None:
+        """Accept a message."""
+        with self._lock:
+            self.messages.append(received)
+            if self.persistent:
+                stem = f"{time.time_ns():020}-{len(self.messages):04}"
+                meta = {k: v for k, v in asdict(received).items() if k != "content"}
+                (self.folder / "messages").mkdir(exist_ok=True)
+                (self.folder / "messages" / f"{stem}.eml").write_bytes(received.content)
+                _replace(self.folder / "messages" / f"{stem}.json", json.dumps(meta))
+
+    def connected(self, connection: socket.socket, *, there: bool) -> None:
+        """Remember what is open, so that `stop` can close it."""
+        with self._lock:
+            (self._sockets.add if there else self._sockets.discard)(connection)
+
+    def encrypt(self, connection: socket.socket) -> ssl.SSLSocket:
+        """Speak TLS from here on."""
+        return self._context.wrap_socket(connection, server_side=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+class _Session:
+    """One client's dialogue."""
+
+    def __init__(self, server: SmtpServer, connection: socket.socket) -> None:
+        self._server, self._socket = server, connection
+        self._encrypted, self._username = False, ""
+        self._sender: str | None = None
+        self._recipients: list[str] = []
+
+    def run(self) -> None:
+        self._server.connected(self._socket, there=True)
+        # Clients that vanish and connections cut on purpose are what this server is for.
+        with contextlib.suppress(OSError, _Dropped):
+            if self._server.tls:
+                self._encrypt()
+            self._file = self._socket.makefile("rb")
+            self._answer("CONNECT", "", "220 localhost ESMTP for tests")
+            while self._command():
+                pass
+        self._server.connected(self._socket, there=False)
+        if hasattr(self, "_file"):
+            self._file.close()
+        self._socket.close()
+
+    def _encrypt(self) -> None:
+        self._server.connected(self._socket, there=False)
+        self._socket = self._server.encrypt(self._socket)
+        self._server.connected(self._socket, there=True)
+        self._encrypted = True
+
+    def _say(self, text: str) -> None:
+        self._socket.sendall(text.encode() + b"\r\n")
+
+    def _answer(self, at: str, what: str, normal: str) -> bool:
+        """Answer normally, unless a fault says otherwise; True when it was normal."""
+        fault = self._server.fault(at, what)
+        if fault is None:
+            self._say(normal)
+            return True
+        time.sleep(fault.delay)
+        if fault.reply:
+            self._say(fault.reply)
+        if fault.drop:
+            self._drop()
+        if not fault.reply:
+            self._say(normal)
+            return True
+        return False
+
+    def _drop(self) -> None:
+        """Reset the connection, as a crashing server or a firewall does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise _Dropped
+
+    def _command(self) -> bool:
+        raw = self._file.readline(_LONGEST_LINE)
+        if not raw:
+            return False
+        line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+        verb, space, rest = line.partition(" ")
+        verb = verb.upper()
+        line = verb + space + rest
+        self._server.log("AUTH ***" if verb == "AUTH" else line)
+        handlers = {
+            "EHLO": self._ehlo,
+            "HELO": self._ehlo,
+            "STARTTLS": self._starttls,
+            "AUTH": self._auth,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "RSET": self._rset,
+        }
+        if verb == "QUIT":
+            self._answer("QUIT", line, "221 bye")
+            return False
+        handler = handlers.get(verb)
+        if handler is None:
+            self._say("502 5.5.2 not known")
+        else:
+            handler(line)
+        return True
+
+    def _ehlo(self, line: str) -> None:
+        offers = ["localhost", f"SIZE {self._server.size_limit}", "8BITMIME"]
+        if self._server.starttls and not self._encrypted:
+            offers.append("STARTTLS")
+        elif self._server.auth:
+            offers.append("AUTH PLAIN LOGIN")
+        if self._server.smtputf8:
+            offers.append("SMTPUTF8")
+        lines = [f"250-{offer}" for offer in offers[:-1]] + [f"250 {offers[-1]}"]
+        self._answer("EHLO", line, "\r\n".join(lines))
+
+    def _starttls(self, line: str) -> None:
+        if self._answer("STARTTLS", line, "220 go ahead"):
+            self._file.close()
+            self._encrypt()
+            self._file = self._socket.makefile("rb")
+
+    def _auth(self, line: str) -> None:
+        _, method, *rest = line.split(" ")
+        if method.upper() == "PLAIN":
+            given = rest[0] if rest else self._ask("")
+            parts = base64.b64decode(given).decode().split("\0")[1:]
+        else:
+            parts = [
+                base64.b64decode(rest[0] if rest else self._ask("Username:")).decode(),
+                base64.b64decode(self._ask("Password:")).decode(),
+            ]
+        if parts != [USERNAME, PASSWORD]:
+            self._answer("AUTH", line, "535 5.7.8 authentication failed")
+        elif self._answer("AUTH", line, "235 2.7.0 welcome"):
+            self._username = parts[0]
+
+    def _ask(self, prompt: str) -> str:
+        self._say(f"334 {base64.b64encode(prompt.encode()).decode()}")
+        return self._file.readline(_LONGEST_LINE).decode().strip()
+
+    def _mail(self, line: str) -> None:
+        if self._server.auth and not self._username:
+            self._say("530 5.7.0 authentication required")
+        elif self._answer("MAIL", line, "250 2.1.0 ok"):
+            self._sender, self._recipients = _bracketed(line), []
+
+    def _rcpt(self, line: str) -> None:
+        if self._sender is None:
+            self._say("503 5.5.1 MAIL first")
+        elif self._answer("RCPT", line, "250 2.1.5 ok"):
+            self._recipients.append(_bracketed(line))
+
+    def _rset(self, _line: str) -> None:
+        self._sender, self._recipients = None, []
+        self._say("250 ok")
+
+    def _data(self, line: str) -> None:
+        if not self._recipients:
+            self._say("503 5.5.1 no valid recipients")
+        elif self._answer("DATA", line, "354 end with a dot"):
+            self._message()
+
+    def _message(self) -> None:
+        content = b""
+        while (line := self._file.readline(_LONGEST_LINE)) != b".\r\n":
+            if not line:
+                raise _Dropped
+            content += line.removeprefix(b".")
+            fault = self._server.fault("BODY", "") if len(content) > 2_000 else None
+            if fault:
+                self._drop()
+        received = Received(
+            sender=self._sender or "",
+            recipients=tuple(self._recipients),
+            content=content,
+            encrypted=self._encrypted,
+            username=self._username,
+        )
+        self._sender, self._recipients = None, []
+        self._after_the_dot(received)
+
+    def _after_the_dot(self, received: Received) -> None:
+        text = received.content.decode("utf-8", errors="replace")
+        fault = self._server.fault("DOT", text)
+        refused = fault is not None and fault.reply[:1] in ("4", "5")
+        if not refused and not (fault and fault.forget):
+            self._server.keep(received)
+        if fault:
+            time.sleep(fault.delay)
+            if fault.reply:
+                self._say(fault.reply)
+            if fault.drop:
+                self._drop()
+            if fault.reply:
+                return
+        self._say("250 2.0.0 taken")
+
+
+def _bracketed(line: str) -> str:
+    found = re.search(r"<(.*?)>", line)
+    return found.group(1) if found else ""
+
+
+class SmtpProcess:
+    """The same server as a process, for command-line tests that outlive their own process."""
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.folder, self.port, self._options = folder, port, options
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificates = Certificates.make(folder / "tls")
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, on the same port as before when there was one."""
+        command = [sys.executable, "-m", "support.smtp", str(self.folder), "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            [*command, *self._options], cwd=TESTS, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout
+        self.port = json.loads(self._process.stdout.readline())["port"]
+
+    def stop(self) -> None:
+        """Kill it; messages stay."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+            self._process = None
+
+    def script(self, *faults: Fault) -> None:
+        """From now on do these wrong, and nothing else."""
+        _replace(self.folder / "faults.json", json.dumps([asdict(fault) for fault in faults]))
+
+    @property
+    def messages(self) -> list[Received]:
+        """What has been accepted, oldest first."""
+        found = []
+        for path in sorted((self.folder / "messages").glob("*.json")):
+            meta = json.loads(path.read_text())
+            meta["recipients"] = tuple(meta["recipients"])
+            found.append(Received(content=path.with_suffix(".eml").read_bytes(), **meta))
+        return found
+
+    @property
+    def commands(self) -> list[str]:
+        """Command lines as they came."""
+        path = self.folder / "commands.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def exim_is_missing() -> str:
+    """Why Exim cannot be used here; "" when it can."""
+    if not _exim():
+        return "Exim is not installed (apt-get install exim4-daemon-light)"
+    return "" if os.geteuid() == 0 else "Exim needs root to be started with its own configuration"
+
+
+def _exim() -> str | None:
+    return shutil.which("exim4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+class Exim:
+    """A throw-away Exim: STARTTLS before AUTH; recipients' names choose what goes wrong.
+
+    `reject@` 550, `full@` 452, `drop@` 550 and hang up, `grey@` 451 the first time; a subject with
+    REFUSE in it is refused with 554 after the message.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, port_nobody_listens_on()
+        self.certificates = Certificates.make(folder / "tls")
+
+    def __enter__(self) -> Self:
+        for name in ("spool", "log", "box", "grey"):
+            (self.folder / name).mkdir()
+        values = {"DIR": str(self.folder), "PORT": str(self.port)}
+        values |= {"USERNAME": USERNAME, "PASSWORD": PASSWORD}
+        text = (TESTS / "support" / "exim.conf").read_text()
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        configuration = self.folder / "exim.conf"
+        configuration.write_text(text)
+        configuration.chmod(0o644)
+        self._hand_to_exim(configuration)
+        self._process = subprocess.Popen(
+            [str(_exim()), "-C", str(configuration), "-bdf", "-q1m"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._wait_until_it_listens()
+        return self
+
+    def _hand_to_exim(self, configuration: Path) -> None:
+        owner = pwd.getpwnam("Debian-exim")
+        for path in (self.folder, *self.folder.rglob("*")):
+            if path != configuration:
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        # pytest's own folders above are for root only.
+        for above in (self.folder, *self.folder.parents):
+            if Path(tempfile.gettempdir()) in above.parents:
+                above.chmod(above.stat().st_mode | 0o055)
+
+    def _wait_until_it_listens(self) -> None:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            time.sleep(0.05)
+        self.__exit__(None, None, None)
+        raise RuntimeError(f"Exim did not start: see {self.folder / 'log'}")
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Exim forks for each delivery; the whole session is ours.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def messages(self, count: int) -> list[EmailMessage]:
+        """The messages delivered, once there are `count` of them or five seconds have passed."""
+        for _ in range(100):
+            paths = sorted((self.folder / "box" / "new").glob("*"))
+            if len(paths) >= count:
+                break
+            time.sleep(0.05)
+        return [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            for path in paths
+        ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the server until it is killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--starttls", action="store_true")
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--no-auth", dest="auth", action="store_false")
+    options = vars(parser.parse_args(arguments))
+    server = SmtpServer(persistent=True, **options)
+    server.start()
+    print(json.dumps({"port": server.port}), flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
