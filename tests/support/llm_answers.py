@@ -181,7 +181,8 @@ def _schema(body: Json) -> Json | None:
         return dict(form["schema"])
     if tools := body.get("tools"):
         return dict(tools[0]["function"]["parameters"])
-    return body.get("generationConfig", {}).get("responseJsonSchema")
+    form = body.get("generationConfig", {}).get("responseJsonSchema")
+    return dict(form) if form else None
 
 
 def _message(body: Json, role: str) -> str:

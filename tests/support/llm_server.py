@@ -176,10 +176,10 @@ class _Server(ThreadingHTTPServer):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handleerror_body(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are part of the tests."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handleerror_body(request, client_address)
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -37,6 +37,10 @@ class _Read:
         return self.signal.kind
 
     @property
+    def impact(self) -> Level | None:
+        return None if self.negated else self.signal.impact
+
+    @property
     def urgency(self) -> Level | None:
         return self.signal.negated if self.negated else self.signal.urgency
 
@@ -146,28 +150,35 @@ def _urgency_from_text(read: Sequence[_Read]) -> _Finding | None:
 
 
 def _impact_from_text(read: Sequence[_Read]) -> _Finding | None:
-    """The widest of what has happened and who is affected; one person alone narrows an event."""
-    scopes = [r for r in read if r.kind == SignalKind.SCOPE and not r.negated]
-    events = [r for r in read if r.kind in _EVENTS and not r.negated]
+    """What is stated, else the widest of what has happened and who is affected.
+
+    One person alone narrows an event, unless it is about security.
+    """
+    stated = [r for r in read if r.kind == SignalKind.STATED and r.impact]
+    if (level := _highest(stated)) is not None:
+        return _Finding(level, tuple(r.quote for r in stated if r.impact == level))
+    scopes = [r for r in read if r.kind == SignalKind.SCOPE]
+    events = [r for r in read if r.kind in _EVENTS]
     secure = [r for r in events if r.kind == SignalKind.SECURITY]
-    if {r.signal.impact for r in scopes} == {Level.LOW} and not any(
-        r.signal.impact for r in secure
-    ):
+    if {r.impact for r in scopes} == {Level.LOW} and _highest(secure) is None:
         return _Finding(Level.LOW, tuple(r.quote for r in scopes))
-    found = [r for r in (*scopes, *events) if r.signal.impact]
-    level = min((r.signal.impact for r in found if r.signal.impact), default=None)
-    if level is None:
+    found = [*scopes, *events]
+    if (level := _highest(found)) is None:
         return None
-    quotes = tuple(r.quote for r in found if r.signal.impact == level)
+    quotes = tuple(r.quote for r in found if r.impact == level)
     if level == Level.HIGH and not _is_wrong(read):
         # "Access for all users": many are meant, nobody is hindered.
         level = Level.MEDIUM
     return _Finding(level, quotes)
 
 
+def _highest(read: Iterable[_Read]) -> Level | None:
+    return min((r.impact for r in read if r.impact), default=None)
+
+
 def _is_wrong(read: Iterable[_Read]) -> bool:
     """Whether the text reports that something does not work as it should."""
-    return any(r.kind in (*_EVENTS, SignalKind.BROKEN) and not r.negated for r in read)
+    return any(r.kind in (*_EVENTS, SignalKind.BROKEN) for r in read)
 
 
 def _distinct(quotes: Iterable[str]) -> tuple[str, ...]:

@@ -70,10 +70,10 @@ class Node:
     """A step in the tree of phrases."""
 
     next: dict[str, Node] = field(default_factory=dict)
-    #: The signal of a phrase that ends here.
-    signal: str = ""
-    #: The signal of a phrase that ends here and must stand alone.
-    alone: str = ""
+    #: Kind -> signal of a phrase that ends here.
+    signals: dict[str, str] = field(default_factory=dict)
+    #: The same for a phrase that must stand alone.
+    alone: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,18 +100,15 @@ class Lexicon:
     context: ContextWords
 
     @classmethod
-    def compile(cls, phrases: Iterable[tuple[str, str]], context: ContextWords) -> Lexicon:
-        """From (phrase, signal); of the same phrase given twice the last signal stays."""
+    def compile(cls, phrases: Iterable[tuple[str, str, str]], context: ContextWords) -> Lexicon:
+        """From (phrase, signal, kind); of the same phrase in one kind the last signal stays."""
         root = Node()
-        for phrase, signal in phrases:
-            alone = phrase.startswith(ALONE)
+        for phrase, signal, kind in phrases:
             node = root
             for word in phrase_words(phrase):
                 node = node.next.setdefault(word, Node())
-            if alone:
-                node.alone = signal
-            else:
-                node.signal = signal
+            ends = node.alone if phrase.startswith(ALONE) else node.signals
+            ends[kind] = signal
         return cls(root=root, context=context)
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -143,10 +140,9 @@ class Lexicon:
         states = [(self.root, at, 0)]
         while states:
             node, place, skipped = states.pop()
-            if node.signal:
-                found.add((place, node.signal))
+            found.update((place, signal) for signal in node.signals.values())
             if node.alone and _stands_alone(words, at, place):
-                found.add((place, node.alone))
+                found.update((place, signal) for signal in node.alone.values())
             if place >= len(words) or (place > at and words[place].gap > Gap.COLON):
                 continue
             word = words[place].text

@@ -22,7 +22,7 @@ Matrix = Mapping[tuple[Level, Level], Priority]
 class SignalKind(StrEnum):
     """What sort of thing a phrase says."""
 
-    #: What the writer says about urgency or priority: "low-priority", "as soon as possible".
+    #: What the writer says it is: "low-priority", "as soon as possible", "impact: high".
     STATED = "stated"
     #: What has happened: "outage", "cannot work".
     EVENT = "event"
@@ -109,7 +109,7 @@ def compile_lexicon(vocabulary: Vocabulary) -> Lexicon:
     """Spell out classes and build the tree of phrases."""
     removed = {" ".join(phrase.split()).casefold() for phrase in vocabulary.removed}
     spelled = [
-        (phrase, name)
+        (phrase, name, signal.kind.value)
         for name, signal in vocabulary.signals.items()
         for language, phrases in signal.phrases.items()
         for pattern in phrases
