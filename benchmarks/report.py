@@ -18,37 +18,13 @@ from triagedesk.report import AgentRow, ReportRow, tally
 from triagedesk.report.excel import write_workbook
 
 NOW = datetime(2026, 3, 5, 13, 0, tzinfo=UTC)
-WORDS = [
-    "cannot",
-    "log",
-    "in",
-    "since",
-    "this",
-    "morning",
-    "VPN",
-    "drops",
-    "every",
-    "ten",
-    "minutes",
-    "printer",
-    "jammed",
-    "on",
-    "floor",
-    "three",
-    "Bildschirm",
-    "bleibt",
-    "schwarz",
-    "nach",
-    "dem",
-    "Update",
-    "demande",
-    "d'accès",
-    "au",
-    "dossier",
-    "partagé",
-    "monitor",
-    "flickers",
-]
+PIECES = (
+    "cannot log in since this morning",
+    "VPN drops every ten minutes",
+    "printer jammed on floor three",
+    "Bildschirm bleibt schwarz nach dem Update",
+    "demande d'accès au dossier partagé",
+)
 
 
 def rows(count: int) -> Iterator[ReportRow]:
@@ -60,7 +36,7 @@ def rows(count: int) -> Iterator[ReportRow]:
             id=f"INC{number:07}",
             request_category=f"Category {number * 25 // count:02}",
             request_type=f"Type {number * 100 // count:03}",
-            short_description=f"{number:07} " + " ".join(draw.choices(WORDS, k=8)),
+            short_description=f"{number:07} " + " ".join(draw.choices(PIECES, k=2)),
             sla_value=8,
             sla_unit="hours",
             priority=draw.choices(list(Priority), (1, 3, 8, 4))[0],
@@ -71,7 +47,7 @@ def rows(count: int) -> Iterator[ReportRow]:
             needs_review=review,
             notes=("less sure than this desk asks for (0.62 of 0.95)",) if review else (),
             alternatives=("Hardware / Monitor (21%)", "Software / Licence (9%)"),
-            rationale="Agent 7: VPN 9 of 10, 3 of 20 tickets open; next best Agent 9 (0.61 to 0.74).",
+            rationale="Agent 7: VPN 9 of 10, 3 of 20 open; next best Agent 9 (0.61 to 0.74).",
             priority_evidence=("cannot log in",),
             started_at=NOW - timedelta(hours=3),
         )

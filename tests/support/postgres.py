@@ -133,7 +133,16 @@ class PostgresServer:
 
 
 def _make_cluster(programs: Path, folder: Path, account: dict[str, Any]) -> None:
-    initdb = [programs / "initdb", "-D", folder / "data", "-U", "test", "-A", "trust", "-N"]
+    initdb = [
+        str(programs / "initdb"),
+        "-D",
+        str(folder / "data"),
+        "-U",
+        "test",
+        "-A",
+        "trust",
+        "-N",
+    ]
     made = subprocess.run(
         [*initdb, "-E", "UTF8", "--locale=C"],
         cwd=folder,

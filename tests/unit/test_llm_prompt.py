@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.llm_cases import LAPTOP, PASSWORD, catalog, hostile_tickets, ticket, tickets
 
+from support.llm_cases import LAPTOP, PASSWORD, catalog, hostile_tickets, ticket, tickets
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla, SlaUnit
 from triagedesk.classify.llm.prompt import (
     CLOSING,
@@ -32,7 +33,7 @@ def prompt_for(*some: Ticket) -> Prompt:
     return build_prompt(book, list(questions.values()))
 
 
-def lines_of(prompt: Prompt) -> list[dict[str, str]]:
+def lines_of(prompt: Prompt) -> list[dict[str, Any]]:
     first, *lines, last = prompt.user.splitlines()
     assert (first, last) == (OPENING, CLOSING)
     return [json.loads(line) for line in lines]
@@ -79,7 +80,7 @@ def test_the_schema_leaves_out_labels_no_ticket_of_the_call_may_have() -> None:
 
 def test_codes_keep_their_width_in_a_large_catalog() -> None:
     book = LabelBook(entries=catalog(*(Label("C", str(i)) for i in range(120))).entries)
-    assert list(book.labels)[0] == "L001"
+    assert next(iter(book.labels)) == "L001"
     assert list(book.labels)[-1] == "L120"
 
 
@@ -139,6 +140,10 @@ def test_cleaned_text_is_bounded_and_visible(text: str, limit: int) -> None:
     result = clean(text, limit)
     assert len(result) <= limit + len(" […]")
     assert not set(result) & set("\u200b\u202e\x00\x1b\ufeff\r\u2028")
+
+
+def test_half_a_surrogate_pair_does_not_reach_the_wire() -> None:
+    assert prompt_for(ticket("1", "broken \ud83d emoji")).user.encode()
 
 
 def test_a_megabyte_of_text_is_cut() -> None:

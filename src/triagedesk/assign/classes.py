@@ -10,8 +10,9 @@ import numpy as np
 
 from triagedesk.agents import SkillNeed
 from triagedesk.assign.records import AssignPolicy, WorkItem
-from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Floats, Ints, Roster, fold
+from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Roster, fold
 from triagedesk.assign.score import fallback_cost, need_strength
+from triagedesk.assign.tables import Floats, Ints
 from triagedesk.errors import Problem, TicketsError
 
 #: The strongest needs of a ticket that count; a ticket that names more is not read to the end.
@@ -142,6 +143,7 @@ def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy
 def _merge(
     items: Sequence[WorkItem], order: Sequence[int], roster: Roster, policy: AssignPolicy
 ) -> tuple[list[Key], list[list[int]], list[Profile]]:
+    reader = _ProfileReader(roster, policy)
     by_identity: dict[int, int] = {}
     profiles: dict[Profile, int] = {}
     groups: dict[str, int] = {}
@@ -150,7 +152,7 @@ def _merge(
         item = items[position]
         profile = by_identity.get(id(item.needs))
         if profile is None:
-            read = read_profile(item.needs, roster, policy)
+            read = reader.profile(item.needs)
             profile = by_identity[id(item.needs)] = profiles.setdefault(read, len(profiles))
         group = groups.get(item.group)
         if group is None:
@@ -165,18 +167,34 @@ def _merge(
     return list(classes), list(classes.values()), list(profiles)
 
 
-def read_profile(needs: Sequence[SkillNeed], roster: Roster, policy: AssignPolicy) -> Profile:
-    """What the needs mean on this roster; alike for tickets that need the same.
+class _ProfileReader:
+    """Reads what needs mean on a roster, each different need once."""
 
-    Without any skill that someone on the roster has it is empty: such tickets go by load.
-    """
-    strengths: dict[str, float] = {}
-    for need in needs:
-        name = fold(need.skill)
-        strengths[name] = max(need_strength(need, policy), strengths.get(name, 0.0))
-    strongest = sorted(strengths.items(), key=lambda need: (-need[1], need[0]))
-    rows = tuple((roster.skills[name], r) for name, r in strongest if name in roster.skills)
-    return (rows[:MOST_NEEDS], sum(r for _, r in strongest)) if rows else ((), 0.0)
+    def __init__(self, roster: Roster, policy: AssignPolicy) -> None:
+        self._skills, self._policy = roster.skills, policy
+        self._known: dict[tuple[str, float, float], tuple[str, float]] = {}
+
+    def profile(self, needs: Sequence[SkillNeed]) -> Profile:
+        """What the needs mean; alike for tickets that need the same.
+
+        Without any skill that someone on the roster has it is empty: such tickets go by load.
+        """
+        strengths: dict[str, float] = {}
+        for need in needs:
+            name, strength = self._read(need)
+            if strength > strengths.get(name, 0.0):
+                strengths[name] = strength
+        strongest = [(-r, name) for name, r in strengths.items()]
+        strongest.sort()
+        rows = tuple((self._skills[name], -r) for r, name in strongest if name in self._skills)
+        return (rows[:MOST_NEEDS], -sum(r for r, _ in strongest)) if rows else ((), 0.0)
+
+    def _read(self, need: SkillNeed) -> tuple[str, float]:
+        key = (need.skill, need.weight, need.confidence)
+        read = self._known.get(key)
+        if read is None:
+            read = self._known[key] = fold(need.skill), need_strength(need, self._policy)
+        return read
 
 
 def group_row(group: str, roster: Roster) -> int:

@@ -12,7 +12,7 @@ from triagedesk.assign.records import WorkItem
 from triagedesk.assign.roster import Roster, fold
 from triagedesk.assign.score import experience_part, skill_match
 from triagedesk.assign.solver import EXACT, Solution
-from triagedesk.assign.standings import AfterBatch, after_batch, loads_before, pairs_dealt
+from triagedesk.assign.standings import after_batch, loads_before, pairs_dealt
 from triagedesk.assign.wording import Standing
 from triagedesk.assign.worth import Worth
 from triagedesk.tickets import Assignment, Candidate, Exclusion
@@ -85,6 +85,7 @@ class _Picks:
         self._tickets, self._price = self._after.tickets.tolist(), solution.price.tolist()
         self._weight = worth.classes.weight.tolist()
         self._made: dict[tuple[int, int, bool], _Pick] = {}
+        self._gaps: dict[str, bool] = {}
         self._missing: dict[int, tuple[str, ...]] = {}
 
     def assignment(self, item: WorkItem, row: int, agent: int, load: int) -> Assignment:
@@ -139,7 +140,8 @@ class _Picks:
         )
 
     def _deferral(self, row: int) -> float:
-        return self._weight[row] * self._policy.deferral
+        weight: float = self._weight[row]
+        return weight * self._policy.deferral
 
     def _given(self, item: WorkItem, row: int, agent: int) -> _Pick:
         number = self._number[row, agent]
@@ -164,7 +166,7 @@ class _Picks:
             exclusions=self._reasons.exclusions(row, item.group, after_batch=not fits),
             parts=self._parts(row, agent, chosen, fits=fits),
             score=chosen.score,
-            runner_up=other and other.candidate,
+            runner_up=None if other is None else other.candidate,
             margin=None if other is None else max(0.0, chosen.score - other.score),
         )
 
@@ -220,30 +222,32 @@ class _Picks:
             equals=equals,
         )
         before = f"{chosen.agent.name} takes this: {phrase}, with "
+        after = wording.load_after(chosen, alone=self._alone)
         if other is None:
-            return before, ".", self._reasons.if_back(row, item.group)
+            return before, f"{after}.", self._reasons.if_back(row, item.group)
         why_not = wording.runner_up_phrase(chosen, other, names[key], alone=self._alone)
         change = wording.fewer_tickets(chosen, other, self._policy.load / other.agent.capacity)
         if not change:
             change = self._stronger_skill(row, chosen, other, key)
-        return before, f"; {why_not}.", change
+        return before, f"{after}; {why_not}.", change
 
     def _by_load(
         self, row: int, item: WorkItem, chosen: Standing, other: Standing | None
     ) -> tuple[str, str, str]:
         why_not = wording.by_load_phrase(chosen, other, alone=self._alone)
+        behind = f"{wording.load_after(chosen, alone=self._alone)}; {why_not}."
         if self._needs[row]:
             before = (
                 f"{chosen.agent.name} takes this as nobody with the skill can: "
                 f"{self._reasons.no_fit(row, item.group)}; by load, with "
             )
-            return before, f"; {why_not}.", self._reasons.if_back(row, item.group)
+            return before, behind, self._reasons.if_back(row, item.group)
         opening = "goes by load to " if item.needs else "No particular skill is needed: "
         change = "A skill on the catalog entry would narrow the choice."
         if other is not None:
             unit = self._policy.load / other.agent.capacity
             change = wording.fewer_tickets(chosen, other, unit) or change
-        return f"{opening}{chosen.agent.name}, with ", f"; {why_not}.", change
+        return f"{opening}{chosen.agent.name}, with ", behind, change
 
     def _stronger_skill(self, row: int, chosen: Standing, other: Standing, skill: int) -> str:
         """Which proficiency would have given the runner-up the ticket."""
@@ -252,12 +256,12 @@ class _Picks:
         name = self._roster.skill_names[skill]
         needs = list(zip(self._skills[row][: self._needs[row]], self._strength[row], strict=False))
         if other.full:
-            return f"Another free slot for {other.agent.name} might have."
+            return f"A free slot with {other.agent.name} could have changed it."
         for level in range(levels.get(skill, 0) + 1, BEST_LEVEL + 1):
             levels[skill] = level
             terms = [strength * levels.get(need, 0) for need, strength in needs]
             strengths = float(self._worth.classes.strengths[row])
             match = skill_match(max(terms), sum(terms), strengths, self._policy)
             if (match - other.match) * self._weight[row] > chosen.score - other.score:
-                return f"{other.agent.name} would have it with {name} at {level}/10."
-        return f"{other.agent.name} would have it if {chosen.agent.name} had no room."
+                return f"{other.agent.name} would come first with {name} at {level}/10."
+        return f"{other.agent.name} would have it were {chosen.agent.name} full or away."

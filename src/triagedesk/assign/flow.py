@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Floats, Ints
 from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.tables import Floats, Ints
 from triagedesk.assign.worth import Worth
 
 #: Whole units of cost in 1.0 of score.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from triagedesk.assign.roster import Floats, Ints, Singles
 from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.tables import Floats, Ints, Singles
 from triagedesk.assign.worth import BLOCK_CELLS, Worth
 
 #: A move must gain more than this, so that rounding never moves a ticket to and fro.
@@ -18,17 +18,19 @@ EXPERIENCE_BONUS = 1e-8
 MOST_PASSES = 50
 
 
-def assign_greedily(worth: Worth, deadline: float) -> Ints:
+def assign_greedily(worth: Worth, agent: Ints, deadline: float) -> Ints:
     """Open agent of each ticket by position in `classes.order`, -1 for none.
 
-    Tickets choose in order of work. Then tickets move one by one where that gains, until none
-    does or `deadline` (of `time.perf_counter`) has passed. The first part always runs to its end:
-    no ticket is left out while an agent of its group has room.
+    It begins with those in `agent`. Tickets without one choose in order of work. Then tickets
+    move one by one where that gains, until none does or `deadline` (of `time.perf_counter`) has
+    passed. The first part always runs to its end: no ticket is left out while an agent of its
+    group has room.
     """
-    desk = _Desk(worth)
+    desk = _Desk(worth, agent)
     for places, rows, table in _in_order_of_work(worth):
         for place, row in zip(places.tolist(), rows.tolist(), strict=True):
-            desk.give(place, table[row])
+            if desk.agent[place] < 0:
+                desk.give(place, table[row])
     for _ in range(MOST_PASSES):
         moves = 0
         for places, rows, table in _in_order_of_work(worth):
@@ -44,15 +46,16 @@ def assign_greedily(worth: Worth, deadline: float) -> Ints:
 class _Desk:
     """Who has what so far, and what the next slot of each agent costs."""
 
-    def __init__(self, worth: Worth) -> None:
+    def __init__(self, worth: Worth, agent: Ints) -> None:
         classes, roster = worth.classes, worth.roster
         rows = np.repeat(np.arange(len(classes)), classes.count)
-        self.agent = np.full(len(rows), -1, np.int64)
+        self.agent = agent.copy()
         self._unassigned = -deferral_cost(classes.weight[rows], worth.policy)
-        self._room = roster.room.copy()
+        taken = np.bincount(agent[agent >= 0], minlength=len(roster.open))
+        self._room = roster.room - taken
         self._step = worth.policy.load / roster.capacity
         bonus = EXPERIENCE_BONUS / max(1, int(roster.experience_rank.max(initial=0)))
-        first = slot_cost(roster.load, roster.capacity, worth.policy)
+        first = slot_cost(roster.load + taken, roster.capacity, worth.policy)
         self._slot = first - roster.experience_rank * bonus
         #: The same, or infinite where there is no slot.
         self._next = np.where(self._room > 0, self._slot, np.inf)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from triagedesk.assign.flow import UNITS, Flow, Network, experience_bonus
-from triagedesk.assign.roster import Floats, Ints
 from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.tables import Floats, Ints, Singles
 from triagedesk.assign.worth import Worth
 
 FAR = 1 << 61
@@ -153,7 +153,7 @@ def price_out(worth: Worth, price: Floats, kept: Floats, most: int) -> Pricing:
     )
 
 
-def strongest(table: Floats, most: int) -> tuple[Ints, Ints]:
+def strongest(table: Floats | Singles, most: int) -> tuple[Ints, Ints]:
     """Rows and columns of the `most` highest finite cells of each row."""
     if table.shape[1] > most:
         column = np.argpartition(-table, most - 1, axis=1)[:, :most]
@@ -169,7 +169,8 @@ def outside_gain(worth: Worth, price: Floats) -> Floats:
     unassigned = -deferral_cost(classes.weight, worth.policy)
     groups, number = np.unique(classes.group, return_inverse=True)
     cheapest = np.where(worth.roster.members[groups], price, np.inf).min(axis=1, initial=np.inf)
-    return np.maximum(unassigned, -classes.fallback - cheapest[number])
+    gain: Floats = np.maximum(unassigned, -classes.fallback - cheapest[number])
+    return gain
 
 
 def slots_gain(worth: Worth, price: Floats) -> float:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from triagedesk.agents import Agent
-from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Flags, fold
+from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, fold
 from triagedesk.assign.standings import AfterBatch
+from triagedesk.assign.tables import Flags
 from triagedesk.assign.wording import counted, listed
 from triagedesk.assign.worth import Worth
 from triagedesk.tickets import Exclusion
@@ -49,8 +50,8 @@ class Reasons:
     def _has_skill(self, skills: tuple[int, ...]) -> Flags:
         holders = self._holders.get(skills)
         if holders is None:
-            has = (self._roster.proficiency[list(skills)] > 0).any(axis=0)
-            holders = self._holders[skills] = has
+            holders = np.logical_or.reduce(self._roster.proficiency[list(skills)] > 0, axis=0)
+            self._holders[skills] = holders
         return holders
 
     def _named(self, who: Flags) -> list[Agent]:
@@ -65,7 +66,7 @@ class Reasons:
             made = self._exclusions[kind, after_batch] = self._find(kind, group, after_batch)
         return made
 
-    def _find(self, kind: Kind, group: str, after_batch: bool) -> tuple[Exclusion, ...]:  # noqa: FBT001
+    def _find(self, kind: Kind, group: str, after_batch: bool) -> tuple[Exclusion, ...]:
         members = self._roster.members[kind[0]]
         reasons = [] if kind[0] == ANY_GROUP else [(f"not in {group}", ~members)]
         left = members

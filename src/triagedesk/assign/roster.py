@@ -9,17 +9,12 @@ from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from triagedesk.agents import Agent
 from triagedesk.assign.records import AssignPolicy
 from triagedesk.assign.score import closed_reason
+from triagedesk.assign.tables import Flags, Ints, Singles
 from triagedesk.errors import AgentsError, Problem
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Flags = npt.NDArray[np.bool_]
 
 BEST_PROFICIENCY = 10
 #: Rows of `members` for "none asked for" and "nobody on the roster belongs to it".

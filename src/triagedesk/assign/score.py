@@ -21,17 +21,17 @@ Where a rule says "number or array", it works on both alike.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from triagedesk.agents import Agent, Availability, SkillNeed
 from triagedesk.assign.records import AssignPolicy
 from triagedesk.priority import Priority
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    Number = TypeVar("Number", float, npt.NDArray[np.float64], npt.NDArray[np.float32])
+    #: A number, or an array of them.
+    Number = TypeVar("Number", float, npt.NDArray[Any])
 
 #: The most that experience is worth; shown, but compared only between equals.
 EXPERIENCE = 1e-3
@@ -74,7 +74,8 @@ def skill_match(best: Number, total: Number, strengths: Number, policy: AssignPo
     and p the proficiency 1-10.
     """
     share = policy.best_skill_share
-    return best * (share / 10) + total * ((1 - share) / 10) / strengths
+    match: Number = best * (share / 10) + total * ((1 - share) / 10) / strengths
+    return match
 
 
 def urgency_weight(priority: Priority, policy: AssignPolicy) -> float:
@@ -92,7 +93,8 @@ def slot_cost(load: Number, capacity: Number, policy: AssignPolicy) -> Number:
 
     It rises by load/capacity with each ticket, which makes the total convex: even shares are best.
     """
-    return (load + 0.5) / capacity * policy.load
+    cost: Number = (load + 0.5) / capacity * policy.load
+    return cost
 
 
 def fallback_cost(weight: Number, policy: AssignPolicy) -> Number:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triagedesk.assign.flow import UNITS, Flow, Network, experience_parts, slots, solve_flow
+from triagedesk.assign.flow import Flow, Network, experience_parts, slots, solve_flow
 from triagedesk.assign.greedy import assign_greedily
 from triagedesk.assign.prices import agent_prices, outside_gain, price_out, strongest
-from triagedesk.assign.records import AssignPolicy
-from triagedesk.assign.roster import Floats, Ints
 from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.tables import Flags, Floats, Ints, distinct, places, runs
 from triagedesk.assign.worth import Worth
 
 EXACT, GREEDY = "min-cost flow", "greedy with relocation"
@@ -26,10 +25,13 @@ EXACT, GREEDY = "min-cost flow", "greedy with relocation"
 #: Pairs up to which all of them go into one flow.
 ALL_PAIRS = 500_000
 #: Pairs kept for each class of a large batch, and how many are added to a class at a time.
-KEPT, ADDED = 16, 8
+KEPT, ADDED = 24, 8
+#: A class of more tickets than this keeps all its pairs: it needs as many agents.
 MANY = 2
+#: How many times more slots are offered of an agent who fills all that were.
+MORE = 8
 #: Tickets of a large batch that guess the prices.
-SAMPLE = 6_000
+SAMPLE = 8_000
 #: Stop pricing out when the gap is below this.
 GOOD_GAP = 1e-5
 MOST_ROUNDS = 20
@@ -51,76 +53,84 @@ class Solution:
 
 
 def solve(worth: Worth, time_limit: float | None = None) -> Solution:
-    """The best assignment, or the best found within `time_limit` seconds."""
+    """The best assignment, or the best found within about `time_limit` seconds."""
     deadline = math.inf if time_limit is None else time.perf_counter() + time_limit
+    nobody = np.full(len(worth.classes.order), -1, np.int64)
     if not len(worth.classes) or not len(worth.roster.open):
-        nobody = np.full(len(worth.classes.order), -1, np.int64)
         price = np.zeros(len(worth.roster.open))
-        best = objective(worth, nobody)
-        return Solution(agent=nobody, price=price, objective=best, bound=best, method=EXACT)
-    found = _solve_exactly(worth, deadline)
-    if found is None:
-        agent = assign_greedily(worth, deadline)
-        taken = np.bincount(agent[agent >= 0], minlength=len(worth.roster.open))
-        price = last_slot_cost(worth, taken)
-        bound = price_out(worth, price, np.full(len(worth.classes), np.inf), 1).bound
-        found = Solution(
-            agent=agent,
-            price=price,
-            objective=objective(worth, agent),
-            bound=bound,
-            method=GREEDY,
-        )
-    return found
+        return _solution(worth, nobody, price, -math.inf, EXACT)
+    found, finished = _solve_exactly(worth, deadline)
+    if found is not None and finished:
+        return found
+    agent = assign_greedily(worth, nobody if found is None else found.agent, deadline)
+    taken = np.bincount(agent[agent >= 0], minlength=len(worth.roster.open))
+    price = last_slot_cost(worth, taken)
+    bound = price_out(worth, price, np.full(len(worth.classes), np.inf), 1).bound
+    return _solution(worth, agent, price, min(bound, found.bound if found else bound), GREEDY)
 
 
-def _solve_exactly(worth: Worth, deadline: float) -> Solution | None:
-    """The best assignment by rounds of flow and pricing; None when time is short."""
-    tickets = int(worth.classes.count.sum())
+def _solution(worth: Worth, agent: Ints, price: Floats, bound: float, method: str) -> Solution:
+    score = objective(worth, agent)
+    return Solution(
+        agent=agent, price=price, objective=score, bound=max(score, bound), method=method
+    )
+
+
+def _solve_exactly(worth: Worth, deadline: float) -> tuple[Solution | None, bool]:
+    """The best assignment by rounds of flow and pricing, and whether time sufficed to prove it."""
+    found: Solution | None = None
+    if not _in_time(worth, _pairs_to_begin_with(worth), deadline):
+        return found, False
     rows, columns, guess = _first_pairs(worth)
-    room = worth.roster.room
-    # More slots than anyone will fill are not worth a node each; who fills theirs is offered more.
-    offered = np.minimum(room, 2 * -(-tickets // len(room)) + 64)
-    parts = experience_parts(worth, tickets)
-    best: Solution | None = None
+    offered = _fair_offer(worth, len(worth.classes.order))
     for _ in range(MOST_ROUNDS):
-        if time.perf_counter() + (len(rows) + tickets) * SECONDS_PER_PAIR > deadline:
-            return best
-        slot_agent, slot_costs = slots(worth, offered)
-        network = Network(
-            worth=worth,
-            count=worth.classes.count,
-            rows=rows,
-            columns=columns,
-            slot_agent=slot_agent,
-            slot_cost=slot_costs,
-            parts=parts,
-        )
+        if not _in_time(worth, len(rows), deadline):
+            break
+        network = _network(worth, rows, columns, offered)
         flow = solve_flow(network)
         price = agent_prices(network, flow, guess)
         kept = np.full(len(worth.classes), np.inf)
         if guess is not None:
             guess, kept = price, _kept_gain(network, price)
         pricing = price_out(worth, price, kept, ADDED)
-        agent = deal(network, flow)
-        score = objective(worth, agent)
-        best = Solution(
-            agent=agent,
-            price=price,
-            objective=score,
-            bound=max(score, pricing.bound),
-            method=EXACT,
-        )
-        short = (flow.taken >= offered) & (offered < room)
-        if not short.any() and (not len(pricing.rows) or gap(score, pricing.bound) < GOOD_GAP):
-            return best
-        offered = np.where(short, np.minimum(room, 2 * offered), offered)
-        rows, columns = _joined(
-            len(room),
-            np.concatenate([rows, pricing.rows]),
-            np.concatenate([columns, pricing.columns]),
-        )
-    return best
+        found = _solution(worth, deal(network, flow), price, pricing.bound, EXACT)
+        short = (flow.taken >= offered) & (offered < worth.roster.room)
+        good = not len(pricing.rows) or gap(found.objective, found.bound) < GOOD_GAP
+        if good and not short.any():
+            return found, True
+        offered = np.where(short, np.minimum(worth.roster.room, MORE * offered), offered)
+        rows = np.concatenate([rows, pricing.rows])
+        columns = np.concatenate([columns, pricing.columns])
+        rows, columns = _joined(len(offered), rows, columns)
+    return found, False
+
+
+def _in_time(worth: Worth, pairs: int, deadline: float) -> bool:
+    """Whether a flow, which cannot be interrupted, is likely to end before the deadline."""
+    seconds = (pairs + len(worth.classes.order)) * SECONDS_PER_PAIR
+    return time.perf_counter() + seconds <= deadline
+
+
+def _fair_offer(worth: Worth, tickets: int) -> Ints:
+    """How many slots of each agent to begin with: about twice a fair share.
+
+    A slot that nobody will fill is not worth a node; agents who fill theirs are offered more.
+    """
+    agents = len(worth.roster.open)
+    return np.minimum(worth.roster.room, 2 * -(-tickets // agents) + 64)
+
+
+def _network(worth: Worth, rows: Ints, columns: Ints, offered: Ints) -> Network:
+    slot_agent, slot_costs = slots(worth, offered)
+    return Network(
+        worth=worth,
+        count=worth.classes.count,
+        rows=rows,
+        columns=columns,
+        slot_agent=slot_agent,
+        slot_cost=slot_costs,
+        parts=experience_parts(worth, len(worth.classes.order)),
+    )
 
 
 def gap(score: float, bound: float) -> float:
@@ -128,49 +138,59 @@ def gap(score: float, bound: float) -> float:
     return max(0.0, bound - score) / max(1.0, abs(score))
 
 
+def _all_pairs(worth: Worth) -> int:
+    """How many fit pairs there are, at most."""
+    holders = (worth.roster.proficiency > 0).sum(axis=1)
+    return int(holders[worth.classes.skill].sum()) + len(worth.classes.affinity)
+
+
+def _pairs_to_begin_with(worth: Worth) -> int:
+    pairs = _all_pairs(worth)
+    return pairs if pairs <= ALL_PAIRS else min(pairs, KEPT * len(worth.classes))
+
+
 def _first_pairs(worth: Worth) -> tuple[Ints, Ints, Floats | None]:
     """The pairs to begin with, and the prices they were chosen by; None when these are all."""
-    holders = (worth.roster.proficiency > 0).sum(axis=1)
-    pairs = int(holders[worth.classes.skill].sum()) + len(worth.classes.affinity)
-    guess = None if pairs <= ALL_PAIRS else _guessed_prices(worth)
-    most = len(worth.roster.open) if guess is None else KEPT
-    price = np.zeros(len(worth.roster.open)) if guess is None else guess
-    rows, columns = [], []
+    every = np.ones(len(worth.classes), np.bool_)
+    if _all_pairs(worth) <= ALL_PAIRS:
+        return *_best_pairs(worth, every, np.zeros(len(worth.roster.open)), None), None
+    guess = _guessed_prices(worth)
+    few = worth.classes.count <= MANY
+    few_pairs = _best_pairs(worth, few, guess, KEPT)
+    many_pairs = _best_pairs(worth, ~few, guess, None)
+    rows, columns = (np.concatenate(parts) for parts in zip(few_pairs, many_pairs, strict=True))
+    return *_joined(len(guess), rows, columns), guess
+
+
+def _best_pairs(worth: Worth, which: Flags, price: Floats, most: int | None) -> tuple[Ints, Ints]:
+    """Of some classes, the `most` fit pairs with highest worth less price, or all."""
+    rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for block in worth.blocks():
-        table = worth.fit_table(block) - price.astype(np.float32)
-        many = worth.classes.count[block] > MANY
-        for some, limit in ((~many, most), (many, len(price))):
-            row, column = strongest(table[some], limit)
-            rows.append(block[some][row])
+        some = block[which[block]]
+        if len(some):
+            table = worth.fit_table(some) - price.astype(np.float32)
+            row, column = strongest(table, most or len(price))
+            rows.append(some[row])
             columns.append(column)
-    rows, columns = _joined(len(worth.roster.open), np.concatenate(rows), np.concatenate(columns))
-    return rows, columns, guess
+    return _joined(len(price), np.concatenate(rows), np.concatenate(columns))
 
 
 def _guessed_prices(worth: Worth) -> Floats:
     """Prices of a small desk: every n-th ticket, and as much smaller a room for each agent."""
-    tickets = len(worth.classes.order)
-    step = max(1, tickets // SAMPLE)
-    number = np.repeat(np.arange(len(worth.classes)), worth.classes.count)
-    count = np.bincount(number[step // 2 :: step], minlength=len(worth.classes))
-    rows, columns = [], []
-    first = slot_cost(
-        worth.roster.load + worth.roster.room * 0.4, worth.roster.capacity, worth.policy
-    )
-    for block in worth.blocks():
-        used = block[count[block] > 0]
-        if len(used):
-            row, column = strongest(worth.fit_table(used) - first.astype(np.float32), 4 * KEPT)
-            rows.append(used[row])
-            columns.append(column)
-    joined = _joined(len(worth.roster.open), np.concatenate(rows), np.concatenate(columns))
-    offered = np.maximum(1, np.rint(worth.roster.room / step)).astype(np.int64)
-    slot_agent, slot_costs = slots(worth, offered, 1 / step)
+    classes, roster = worth.classes, worth.roster
+    step = max(1, len(classes.order) // SAMPLE)
+    sample = np.repeat(np.arange(len(classes)), classes.count)[step // 2 :: step]
+    count = np.bincount(sample, minlength=len(classes))
+    offered = _fair_offer(worth, len(classes.order))
+    first = slot_cost(roster.load + 0.4 * offered, roster.capacity, worth.policy)
+    rows, columns = _best_pairs(worth, count > 0, first, 4 * KEPT)
+    smaller = np.maximum(1, np.rint(offered / step)).astype(np.int64)
+    slot_agent, slot_costs = slots(worth, smaller, 1 / step)
     network = Network(
         worth=worth,
         count=count,
-        rows=joined[0],
-        columns=joined[1],
+        rows=rows,
+        columns=columns,
         slot_agent=slot_agent,
         slot_cost=slot_costs,
     )
@@ -179,7 +199,7 @@ def _guessed_prices(worth: Worth) -> Floats:
 
 def _joined(agents: int, rows: Ints, columns: Ints) -> tuple[Ints, Ints]:
     """Pairs once each, by rising class and agent."""
-    key = np.unique(rows.astype(np.int64) * agents + columns)
+    key = distinct(rows * agents + columns)
     return key // agents, key % agents
 
 
@@ -188,8 +208,9 @@ def _kept_gain(network: Network, price: Floats) -> Floats:
     gain = outside_gain(network.worth, price)
     _, _, worth = network.worth.pairs(network.rows, network.columns)
     if len(network.rows):
-        rows, start = np.unique(network.rows, return_index=True)
+        start = runs(network.rows)
         best = np.maximum.reduceat(worth - price[network.columns], start)
+        rows = network.rows[start]
         gain[rows] = np.maximum(gain[rows], best)
     return gain
 
@@ -207,8 +228,8 @@ def deal(network: Network, flow: Flow) -> Ints:
     agent = np.full(len(classes.order), -1, np.int64)
     given = np.repeat(network.columns[used], flow.pair[used])
     by_pair = np.bincount(network.rows[used], flow.pair[used], len(classes)).astype(np.int64)
-    agent[_places(classes.start[:-1], by_pair)] = given
-    pooled = _places(classes.start[:-1] + by_pair, flow.pooled)
+    agent[places(classes.start[:-1], by_pair)] = given
+    pooled = places(classes.start[:-1] + by_pair, flow.pooled)
     number = np.repeat(np.arange(len(classes)), flow.pooled)
     for group in np.unique(classes.group[number]):
         mine = pooled[classes.group[number] == group]
@@ -216,16 +237,10 @@ def deal(network: Network, flow: Flow) -> Ints:
         # An agent's pool tickets take their last slots; the emptiest agents come first.
         whose, tickets = flow.pool_agent[sent], flow.pool[sent]
         first = worth.roster.load[whose] + flow.taken[whose] - tickets
-        whose, load = np.repeat(whose, tickets), _places(first, tickets)
+        whose, load = np.repeat(whose, tickets), places(first, tickets)
         cost = slot_cost(load, worth.roster.capacity[whose], worth.policy)
         agent[mine[np.argsort(classes.rank[mine])]] = whose[np.lexsort((whose, cost))]
     return agent
-
-
-def _places(start: Ints, length: Ints) -> Ints:
-    """start, start + 1, ... for each range, one after the other."""
-    ends = np.cumsum(length)
-    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(start - ends + length, length)
 
 
 def last_slot_cost(worth: Worth, taken: Ints) -> Floats:

@@ -1,4 +1,4 @@
-"""How agents stand to tickets after a batch has been given out: chosen and runner-up, in numbers."""
+"""How agents stand to tickets once a batch is given out: chosen and runner-up, in numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triagedesk.assign.roster import Floats, Ints
 from triagedesk.assign.score import slot_cost
 from triagedesk.assign.solver import EXACT, Solution, last_slot_cost
+from triagedesk.assign.tables import Floats, Ints, distinct
 from triagedesk.assign.worth import Worth
 
 
@@ -57,7 +57,7 @@ def after_batch(worth: Worth, solution: Solution) -> AfterBatch:
 
 
 def loads_before(worth: Worth, solution: Solution) -> Ints:
-    """Open work of each ticket's agent when it comes, the batch being given out in order of work."""
+    """Open work of each ticket's agent when its turn comes, in order of work."""
     if not len(worth.roster.open):
         return np.zeros(len(solution.agent), np.int64)
     order = np.lexsort((worth.classes.rank, solution.agent))
@@ -72,7 +72,7 @@ def pairs_dealt(worth: Worth, solution: Solution, after: AfterBatch) -> Pairs:
     agents = len(worth.roster.open)
     rows = np.repeat(np.arange(len(worth.classes)), worth.classes.count)
     given = solution.agent >= 0
-    key = np.unique(rows[given] * agents + solution.agent[given])
+    key = distinct(rows[given] * agents + solution.agent[given])
     rows, chosen = (key // agents, key % agents) if agents else (key, key)
     fit = worth.fit(rows, chosen)
     by_skill = fit & (worth.classes.needs[rows] > 0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from triagedesk.agents import Agent
 from triagedesk.tickets import Candidate
 
-#: Differences in score below this are none.
-LEVEL = 1e-9
+#: Differences in score below this are none: the solver counts in millionths.
+LEVEL = 2e-6
 STRONG, FAIR = 7, 4
 GAP_CHANGE = "Someone on the roster with that skill would have."
 
@@ -83,7 +83,10 @@ def skill_phrase(
     deciding skill and `equals` how many of them have that.
     """
     level = skills[0][1]
-    named = listed([f"{skill} ({proficiency}/10)" for skill, proficiency in skills])
+    named, *others = [f"{skill} ({proficiency}/10)" for skill, proficiency in skills]
+    if others:
+        # Only the first is compared with what others know.
+        named = f"{named}, also {listed(others)}"
     if candidates == 1:
         return f"the only one available with {named}"
     if level == highest:
@@ -93,35 +96,49 @@ def skill_phrase(
     return f"a fair fit on {named}" if level >= FAIR else f"knows a little {named}"
 
 
+def load_after(chosen: Standing, *, alone: bool) -> str:
+    """What follows the agent's load: where the batch takes it."""
+    return "" if alone else f" ({chosen.tickets} after this batch)"
+
+
 def runner_up_phrase(chosen: Standing, other: Standing, skill: str, *, alone: bool) -> str:
     """Why not the runner-up; `alone` when the batch is this one ticket."""
-    name, after = other.agent.name, "" if alone else " after this batch"
-    gained = chosen.value - other.value
-    cheaper = other.load - chosen.load
-    weaker = _weaker(chosen, other, skill)
+    name, after = other.agent.name, "" if alone else " by then"
+    gained, cheaper = chosen.value - other.value, other.load - chosen.load
     busier = f"busier{after} ({other.share})"
     if other.full:
-        full = f"full{after} ({other.share})"
-        if gained > LEVEL:
-            return f"{name} came next, but {weaker} and is {full}"
-        if gained < -LEVEL:
-            return f"{name} {_stronger(chosen, other, skill)} but is {full}"
-        return f"{name} would do as well but is {full}"
-    if chosen.affinity > other.affinity and chosen.match <= other.match + LEVEL:
-        return f"{name} was close but has not dealt with this before"
+        return f"{name} {_though_full(chosen, other, skill)} is full{after} ({other.share})"
     if gained > LEVEL:
+        weaker = _weaker(chosen, other, skill)
         if cheaper > LEVEL:
             return f"{name} was next, but {weaker} and is {busier}"
-        if cheaper < -LEVEL:
-            return f"{name} has more room ({other.share}) but {weaker}"
-        return f"{name} has as much room but {weaker}"
-    if gained < -LEVEL:
+        room = f"more room{after} ({other.share})" if cheaper < -LEVEL else f"as much room{after}"
+        return f"{name} has {room} but {weaker}"
+    if gained < -LEVEL and cheaper > LEVEL:
         return f"{name} {_stronger(chosen, other, skill)} but is {busier}"
     if cheaper > LEVEL:
         return f"{name} would do as well but is {busier}"
+    return f"{name} {_tied(chosen, other)}"
+
+
+def _though_full(chosen: Standing, other: Standing, skill: str) -> str:
+    """How a runner-up without a slot left compares, up to "is full"."""
+    gained = chosen.value - other.value
+    if gained > LEVEL:
+        return f"came next, but {_weaker(chosen, other, skill)} and"
+    if gained < -LEVEL:
+        return f"{_stronger(chosen, other, skill)} but"
+    return "would do as well but"
+
+
+def _tied(chosen: Standing, other: Standing) -> str:
+    """What decided between equals."""
+    if chosen.score < other.score - LEVEL:
+        # Large batches end when the gap is small enough, which leaves such cases.
+        return "was level, within the gap of the batch"
     if chosen.agent.experience > other.agent.experience:
-        return f"{name} was level, with less experience"
-    return f"{name} was level too, and the tie went by id"
+        return "was level, with less experience"
+    return "was level too, and the tie went by id"
 
 
 def _weaker(chosen: Standing, other: Standing, skill: str) -> str:
@@ -150,7 +167,7 @@ def by_load_phrase(chosen: Standing, other: Standing | None, *, alone: bool) -> 
         return "has dealt with this before"
     if other is None:
         return "nobody else may take it"
-    after = "" if alone else " after this batch"
+    after = "" if alone else " by then"
     if other.full:
         return f"{other.agent.name} is full{after} ({other.share})"
     if other.load > chosen.load + LEVEL:
@@ -167,8 +184,8 @@ def fewer_tickets(chosen: Standing, other: Standing, unit: float) -> str:
     """
     if other.full or unit <= 0:
         return ""
-    fewer = int((chosen.score - other.score) / unit + LEVEL) + 1
+    fewer = int(max(0.0, chosen.score - other.score) / unit + LEVEL) + 1
     if fewer > other.tickets:
         return ""
-    tickets = "one open ticket" if fewer == 1 else f"{fewer} open tickets"
-    return f"{other.agent.name} would have it with {tickets} fewer."
+    tickets = "one open ticket fewer" if fewer == 1 else f"{fewer} fewer open tickets"
+    return f"{other.agent.name} would come first with {tickets}."

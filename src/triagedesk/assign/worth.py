@@ -9,8 +9,9 @@ import numpy as np
 
 from triagedesk.assign.classes import Classes
 from triagedesk.assign.records import AssignPolicy
-from triagedesk.assign.roster import ANY_GROUP, Flags, Floats, Ints, Roster, Singles
+from triagedesk.assign.roster import ANY_GROUP, Roster
 from triagedesk.assign.score import affinity_value, skill_match
+from triagedesk.assign.tables import Flags, Floats, Ints, Singles
 
 #: Cells of a block of classes x agents: 1 MB of singles, so that it stays in the cache.
 BLOCK_CELLS = 1 << 18
@@ -111,4 +112,5 @@ class Worth:
         has = np.zeros(len(rows), np.bool_)
         for place in range(self.classes.skill.shape[1]):
             has |= self.roster.proficiency[self.classes.skill[rows, place], columns] > 0
-        return has | (self.classes.needs[rows] == 0)
+        has |= self.classes.needs[rows] == 0
+        return has

@@ -110,9 +110,7 @@ class _Skills:
         self._encoders, self._bank = encoders, bank
         readable_names = [humanise(name) for name in names]
         self._vectors = encoders.embed(readable_names)
-        near = np.maximum(
-            bank.resolved_by(self._vectors), encoders.similarity(bank.notes, self._vectors)
-        )
+        near = np.maximum(bank.near("resolvers", self._vectors), bank.near("called", self._vectors))
         # How far each topic is from a skill's usual distance, so that broad names do not win all.
         self._given_topic = softmax(near * np.float32(20.0)) * np.clip(
             near.max(axis=1, keepdims=True) * 1.6, 0, 1

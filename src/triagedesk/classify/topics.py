@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,12 @@ from triagedesk.classify.encoders import Embedded, Encoders
 from triagedesk.classify.weights import BUNDLED, write_atomically
 
 FILE = Path(__file__).with_name("topics.yaml")
+#: The bank's vectors, beside the weights.
+CACHE_NAME = "topics.npz"
 #: A topic's score for a text is the mean of its best phrasings, this many.
 BEST_PHRASES = 3
 #: Steepness of P(topic | text) over similarities.
-STEEPNESS = 24.0
+STEEPNESS = 30.0
 
 Floats = NDArray[np.float32]
 
@@ -31,8 +34,10 @@ class Topic:
     """One thing desks are asked about."""
 
     name: str
-    #: The topic as a catalog would describe it.
-    note: str
+    #: What catalogs call it.
+    called: tuple[str, ...]
+    #: The larger field it belongs to, as catalogs name their categories.
+    field: tuple[str, ...]
     #: Fields of work of those who solve it, as rosters tend to call them.
     resolvers: tuple[str, ...]
     #: Tickets' wording, all languages.
@@ -43,58 +48,88 @@ class Topic:
 def read_topics(path: Path = FILE) -> tuple[Topic, ...]:
     """The topics of a bank file; raises ValueError when it is not one."""
     raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    topics = []
-    for entry in raw["topics"]:
-        phrases = tuple(
-            phrase
-            for language, listed in sorted(entry.items())
-            if isinstance(listed, list) and len(language) == 2  # noqa: PLR2004 (a language code)
-            for phrase in listed
+    topics = [
+        Topic(
+            name=entry["name"],
+            called=tuple(entry["called"]),
+            field=tuple(raw["fields"][entry["field"]]),
+            resolvers=tuple(entry["resolvers"]),
+            phrases=tuple(
+                phrase
+                for language, listed in sorted(entry.items())
+                if len(language) == 2  # noqa: PLR2004 (a language code)
+                for phrase in listed
+            ),
         )
-        if not phrases or not all(isinstance(phrase, str) for phrase in phrases):
-            raise ValueError(
-                f"{path.name}: topic {entry.get('name')!r} has a phrasing that is no text"
-            )
-        resolvers = tuple(entry["resolvers"])
-        topics.append(
-            Topic(name=entry["name"], note=entry["note"], resolvers=resolvers, phrases=phrases)
-        )
+        for entry in raw["topics"]
+    ]
+    for topic in topics:
+        said = (*topic.called, *topic.resolvers, *topic.phrases)
+        if not topic.phrases or not all(isinstance(text, str) for text in said):
+            raise ValueError(f"{path.name}: topic {topic.name!r} has a phrasing that is no text")
     return tuple(topics)
 
 
+class _Group:
+    """Texts that belong to topics, several each, as vectors."""
+
+    def __init__(self, embedded: Embedded, sizes: Sequence[int]) -> None:
+        self.embedded = embedded
+        self.starts = np.cumsum([0, *sizes])[:-1]
+
+    def best(self, near: Floats) -> Floats:
+        """Rows of texts -> rows of topics, by the nearest text of each."""
+        return np.asarray(np.maximum.reduceat(near, self.starts, axis=0), np.float32)
+
+
 class TopicBank:
-    """Topics with their phrasings as vectors."""
+    """Topics with their texts as vectors."""
 
     def __init__(
         self, encoders: Encoders, model_dir: Path | None = None, path: Path = FILE
     ) -> None:
         self.topics = read_topics(path)
         self._encoders = encoders
-        said = repr(self.topics)
-        self.version = hashlib.sha256(said.encode()).hexdigest()[:12]
-        phrases = [phrase for topic in self.topics for phrase in topic.phrases]
-        self._starts = np.cumsum([0, *(len(topic.phrases) for topic in self.topics)])[:-1]
-        self._phrases = self._embedded("phrases", phrases, model_dir)
-        self.notes = self._embedded(
-            "notes", [f"{topic.name}: {topic.note}" for topic in self.topics], model_dir
+        self.version = hashlib.sha256(repr(self.topics).encode()).hexdigest()[:12]
+        texts = {
+            "phrases": [topic.phrases for topic in self.topics],
+            "called": [topic.called for topic in self.topics],
+            "field": [topic.field for topic in self.topics],
+            "resolvers": [topic.resolvers for topic in self.topics],
+        }
+        embedded = self._embedded(
+            [t for kind in texts.values() for part in kind for t in part], model_dir
         )
+        self._groups: dict[str, _Group] = {}
+        start = 0
+        for kind, parts in texts.items():
+            sizes = [len(part) for part in parts]
+            self._groups[kind] = _Group(embedded[start : start + sum(sizes)], sizes)
+            start += sum(sizes)
 
-        resolvers = [resolver for topic in self.topics for resolver in topic.resolvers]
-        self._resolver_starts = np.cumsum([0, *(len(t.resolvers) for t in self.topics)])[:-1]
-        self._resolvers = self._embedded("resolvers", resolvers, model_dir)
+    def near(self, kind: str, keys: Embedded) -> Floats:
+        """Likeness of each topic (row) to each key (column) by its best text of a kind.
 
-    def resolved_by(self, skills: Embedded) -> Floats:
-        """How near each topic's (row) resolvers are to each skill (column), -1 to 1."""
-        near = self._encoders.similarity(self._resolvers, skills)
-        return np.asarray(np.maximum.reduceat(near, self._resolver_starts, axis=0), np.float32)
+        Kinds are `called`, `field` and `resolvers`.
+        """
+        group = self._groups[kind]
+        return group.best(self._encoders.similarity(group.embedded, keys))
+
+    def usual_phrase(self, keys: Embedded) -> Floats:
+        """Mean likeness of each topic's (row) phrasings to each key (column)."""
+        group = self._groups["phrases"]
+        near = self._encoders.similarity(group.embedded, keys)
+        sizes = np.diff([*group.starts, len(near)])
+        return np.asarray(np.add.reduceat(near, group.starts, axis=0) / sizes[:, None], np.float32)
 
     def similarity(self, texts: Embedded) -> Floats:
         """How near each text (row) is to each topic (column), -1 to 1."""
-        near = self._encoders.similarity(texts, self._phrases)
+        group = self._groups["phrases"]
+        near = self._encoders.similarity(texts, group.embedded)
         return np.stack(
             [
                 np.sort(part, axis=1)[:, -BEST_PHRASES:].mean(axis=1)
-                for part in np.split(near, self._starts[1:], axis=1)
+                for part in np.split(near, group.starts[1:], axis=1)
             ],
             axis=1,
         )
@@ -103,9 +138,9 @@ class TopicBank:
         """P(topic | text), rows sum to 1."""
         return softmax(self.similarity(texts) * np.float32(STEEPNESS))
 
-    def _embedded(self, what: str, texts: list[str], model_dir: Path | None) -> Embedded:
+    def _embedded(self, texts: list[str], model_dir: Path | None) -> Embedded:
         """Vectors of the bank, from the cache the build step leaves, else computed."""
-        cache = (model_dir or BUNDLED) / f"topics-{what}.npz"
+        cache = (model_dir or BUNDLED) / CACHE_NAME
         key = f"{self.version}|{self._encoders.version}"
         stored = _read_cache(cache, key)
         if stored is not None:
@@ -114,20 +149,12 @@ class TopicBank:
         arrays: dict[str, NDArray[Any]] = {
             f"part_{name}": part.astype(np.float16) for name, part in embedded.parts.items()
         }
-        try:
-            if "minilm" in self._encoders.names and cache.parent.is_dir():
-                write_atomically(
-                    cache,
-                    {
-                        "key": np.frombuffer(key.encode(), np.uint8),
-                        "english": embedded.english,
-                        **arrays,
-                    },
-                )
-        except OSError:
+        arrays["english"] = embedded.english
+        if "minilm" in self._encoders.names and cache.parent.is_dir():
             # A read-only installation computes the bank at each start instead.
-            pass
-        return _from_arrays(arrays, embedded.english)
+            with suppress(OSError):
+                write_atomically(cache, {"key": np.frombuffer(key.encode(), np.uint8), **arrays})
+        return _from_arrays(arrays)
 
 
 def _read_cache(path: Path, key: str) -> Embedded | None:
@@ -138,16 +165,16 @@ def _read_cache(path: Path, key: str) -> Embedded | None:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return _from_arrays(arrays, arrays["english"])
+    return _from_arrays(arrays)
 
 
-def _from_arrays(arrays: Mapping[str, NDArray[Any]], english: Floats) -> Embedded:
+def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Embedded:
     parts = {
         name.removeprefix("part_"): array.astype(np.float32)
         for name, array in arrays.items()
         if name.startswith("part_")
     }
-    return Embedded(parts=parts, english=english)
+    return Embedded(parts=parts, english=arrays["english"].astype(np.float32))
 
 
 def softmax(logits: Floats) -> Floats:

@@ -21,13 +21,22 @@ Floats = NDArray[np.float32]
 #: Steepness of likeness: the sum of the encoders' weights that won in trials (12 + 7).
 STEEPNESS = 19.0
 #: What words shared with an entry's name count, at most.
-WORD_WEIGHT = 2.0
+WORD_WEIGHT = 1.0
 #: What the topic bank counts, and the share of it spread over all entries.
-TOPIC_WEIGHT, TOPIC_FLOOR = 1.0, 0.02
+TOPIC_WEIGHT, TOPIC_FLOOR = 1.5, 0.01
 #: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
-TOPIC_FIT, TOPIC_SOFTNESS = 0.33, 0.04
-#: Likeness a residual class starts from, and what likeness to its scope adds.
-RESIDUAL_FLOOR, RESIDUAL_SCOPE = 0.20, 0.35
+TOPIC_FIT, TOPIC_SOFTNESS = 0.41, 0.04
+#: What a topic's catalog names and its tickets' wording count in its likeness to an entry.
+CALLED, PHRASED = 0.5, 0.48
+#: Steepness of P(entry | topic) among specific entries and among residual classes.
+TOPIC_STEEPNESS, SCOPE_STEEPNESS = 26.0, 30.0
+#: What likeness of a topic's field to a residual class counts.
+FIELD = 0.6
+#: Likeness of any topic to the rest of everything.
+NO_SCOPE = 0.25
+#: What a residual class has over the mean likeness of specific entries, and what likeness to its
+#: scope adds; NO_SCOPE_LIKENESS stands for the latter in the rest of everything.
+RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.03, 0.7, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +61,12 @@ class ZeroShot:
         self.residuals: list[Residual | None] = [residual(entry) for entry in entries]
         self.specific = np.array([kind is None for kind in self.residuals], bool)
         texts, owners, weights = _prototypes(entries, self.residuals)
+        self._texts = texts
         self._prototypes = encoders.embed(texts)
         self._mix = np.zeros((len(texts), len(entries)), np.float32)
         self._mix[np.arange(len(texts)), owners] = weights
         examples = [(i, text) for i, entry in enumerate(entries) for text in entry.examples]
+        self._example_texts = [text for _, text in examples]
         self._examples = encoders.embed([text for _, text in examples])
         self._example_owners = np.array([i for i, _ in examples], np.int64)
         self._words = _name_words(entries, self.residuals)
@@ -81,9 +92,23 @@ class ZeroShot:
             for entry in np.unique(self._example_owners):
                 best = to_examples[:, self._example_owners == entry].max(axis=1)
                 near[:, entry] = 0.5 * near[:, entry] + 0.5 * np.maximum(near[:, entry], best)
-        rest = ~self.specific
-        near[:, rest] = RESIDUAL_FLOOR + RESIDUAL_SCOPE * np.maximum(0, near[:, rest])
+        rest = np.flatnonzero(~self.specific)
+        usual = near[:, self.specific].mean(axis=1) if self.specific.any() else np.zeros(len(near))
+        for entry in rest:
+            scope = (
+                np.maximum(0, near[:, entry] - usual) if self._scope(entry) else NO_SCOPE_LIKENESS
+            )
+            near[:, entry] = usual + RESIDUAL_OFFSET + RESIDUAL_SCOPE * scope
         return np.asarray(near, np.float32)
+
+    def examples(self) -> tuple[Floats, list[str], NDArray[np.int64]]:
+        """The catalog's own words as labelled examples: vectors, texts, entries."""
+        texts = [*self._texts, *self._example_texts]
+        owners = np.concatenate([self._mix.argmax(axis=1), self._example_owners])
+        vectors = np.vstack([self._prototypes.joined, self._examples.joined]) if len(
+            self._examples
+        ) else self._prototypes.joined
+        return vectors, texts, owners.astype(np.int64)
 
     def evidence(self, text: str, entry: int) -> tuple[str, ...]:
         """The phrases of `text` that speak for an entry, as they stand there."""
@@ -95,20 +120,21 @@ class ZeroShot:
 
     def _topics_to_entries(self) -> Floats:
         """P(entry | topic): by likeness where an entry fits, else the nearest residual class."""
-        near = self._encoders.similarity(self._bank.notes, self._prototypes) @ self._mix
+        near = CALLED * self._bank.near("called", self._prototypes) @ self._mix
+        near += PHRASED * self._bank.usual_phrase(self._prototypes) @ self._mix
         given = np.zeros_like(near)
         specific, rest = np.flatnonzero(self.specific), np.flatnonzero(~self.specific)
         if len(specific):
-            given[:, specific] = softmax(near[:, specific] * np.float32(STEEPNESS))
+            given[:, specific] = softmax(near[:, specific] * np.float32(TOPIC_STEEPNESS))
         if len(rest) == 0:
             return given
         best = near[:, specific].max(axis=1) if len(specific) else np.full(len(near), -1.0)
         unfit = 1 / (1 + np.exp((best - TOPIC_FIT) / TOPIC_SOFTNESS))
         given *= (1 - unfit)[:, None]
-        scope = near[:, rest].copy()
-        everything = np.array([not self._scope(i) for i in rest])
-        scope[:, everything] = RESIDUAL_FLOOR
-        given[:, rest] = unfit[:, None] * softmax(scope * np.float32(STEEPNESS))
+        fields = self._bank.near("field", self._prototypes) @ self._mix
+        scope = np.maximum(near, FIELD * fields)[:, rest]
+        scope[:, [not self._scope(i) for i in rest]] = NO_SCOPE
+        given[:, rest] = unfit[:, None] * softmax(scope * np.float32(SCOPE_STEEPNESS))
         return np.asarray(given, np.float32)
 
     def _scope(self, entry: int) -> str:

@@ -12,7 +12,7 @@ from triagedesk.files import write_file
 from triagedesk.outbox import DeliveryOutcome, Mail
 from triagedesk.outbox.message import build_message
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9@._-]+")
 _MAX_NAME = 100
 
 

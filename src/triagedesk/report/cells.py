@@ -28,7 +28,8 @@ CUT_MARK = " … [cut]"
 
 _FILTER_BUTTON = 22
 _PADDING = 12
-_WIDEST_CHARACTER = 16
+# Pixels of a character; only texts that could be wider than all before are measured exactly.
+_ORDINARY, _WIDEST = 9, 16
 _LINE_HEIGHT = 20
 #: About as many as Excel's tallest row (409 points) holds.
 _MOST_LINES = 27
@@ -56,6 +57,26 @@ class Kind(Enum):
     NUMBER = "number"
     PERCENT = "percent"
     TIME = "time"
+
+
+_KIND_PROPERTIES: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {},
+    Kind.WRAPPED: {"text_wrap": True},
+    Kind.NUMBER: {"num_format": "#,##0", **_RIGHT},
+    Kind.PERCENT: {"num_format": "0%", **_RIGHT},
+    Kind.TIME: {"align": "left"},
+}
+
+#: Format properties as XlsxWriter names them; made by `style`.
+Style = tuple[tuple[str, Any], ...]
+
+
+def style(**properties: Any) -> Style:
+    """Format properties in a form that can be looked up."""
+    return tuple(sorted(properties.items()))
+
+
+PLAIN = style()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +135,7 @@ class Widths(Generic[Row]):
             if most >= column.widest:
                 continue
             shown = self._cells.shown(column.kind, column.value(row))
-            if len(shown) * _WIDEST_CHARACTER > most:
+            if len(shown) * (_ORDINARY if shown.isascii() else _WIDEST) > most:
                 self.pixels[position] = max(most, text_pixels(shown[:500]))
 
     def apply(self, sheet: Worksheet) -> None:
@@ -150,16 +171,19 @@ class Cells:
 
     book: Workbook
     zone: ZoneInfo
-    _formats: dict[tuple[tuple[str, Any], ...], Format] = field(default_factory=dict)
+    _formats: dict[tuple[Kind, Style, str], Format] = field(default_factory=dict)
 
-    def format(self, **properties: Any) -> Format:
-        """The workbook's format with these properties."""
-        key = tuple(sorted(properties.items()))
-        if key not in self._formats:
-            self._formats[key] = self.book.add_format(
-                {"font_color": INK, "valign": "vcenter"} | properties
-            )
-        return self._formats[key]
+    def format(self, style: Style = PLAIN, kind: Kind = Kind.TEXT, pattern: str = "") -> Format:
+        """The workbook's format for cells of a kind; `pattern` is a number format of its own."""
+        key = (kind, style, pattern)
+        made = self._formats.get(key)
+        if made is None:
+            properties = {"font_color": INK, "valign": "vcenter"} | _KIND_PROPERTIES[kind]
+            if pattern:
+                properties["num_format"] = pattern
+            made = self.book.add_format(properties | dict(style))
+            self._formats[key] = made
+        return made
 
     def local(self, moment: datetime) -> datetime | None:
         """`moment` in the report's zone; None where Excel has no such date."""
@@ -180,44 +204,49 @@ class Cells:
         return str(value)
 
     def write(
-        self, sheet: Worksheet, row: int, column: int, kind: Kind, value: Any, **properties: Any
+        self,
+        sheet: Worksheet,
+        row: int,
+        column: int,
+        kind: Kind,
+        value: Any,
+        *,
+        style: Style = PLAIN,
     ) -> None:
         """Write one value the way its kind asks for; None leaves the cell empty."""
         if value is None or value == "":
             return
         if kind is Kind.TIME:
-            self._write_time(sheet, row, column, value, properties)
-        elif kind is Kind.PERCENT and math.isfinite(value):
-            number = self.format(num_format="0%", **_RIGHT, **properties)
-            sheet.write_number(row, column, value, number)
-        elif kind is Kind.NUMBER and abs(value) < MAX_EXACT:
-            number = self.format(num_format="#,##0", **_RIGHT, **properties)
-            sheet.write_number(row, column, value, number)
+            self._write_time(sheet, row, column, value, style)
+        elif (kind is Kind.PERCENT and math.isfinite(value)) or (
+            kind is Kind.NUMBER and abs(value) < MAX_EXACT
+        ):
+            sheet.write_number(row, column, value, self.format(style, kind))
         else:
-            wrapped = {"text_wrap": True} if kind is Kind.WRAPPED else {}
-            text = cell_text(str(value))
-            sheet.write_string(row, column, text, self.format(**wrapped, **properties))
+            text_kind = kind if kind is Kind.WRAPPED else Kind.TEXT
+            sheet.write_string(row, column, cell_text(str(value)), self.format(style, text_kind))
 
     def _write_time(
-        self, sheet: Worksheet, row: int, column: int, moment: datetime, properties: dict[str, Any]
+        self, sheet: Worksheet, row: int, column: int, moment: datetime, style: Style
     ) -> None:
         local = self.local(moment)
         if local is None:
-            sheet.write_string(row, column, moment.isoformat(" ", "minutes"), self.format())
+            text = moment.isoformat(" ", "minutes")
+            sheet.write_string(row, column, text, self.format(style))
             return
         # Excel's dates have no zone, so the number format names it at every date.
         zone = "".join(char for char in local.tzname() or "" if char.isalnum() or char in "+-:")
-        pattern = f'yyyy-mm-dd hh:mm "{zone}"'
-        date_format = self.format(num_format=pattern, align="left", **properties)
+        date_format = self.format(style, Kind.TIME, f'yyyy-mm-dd hh:mm "{zone}"')
         sheet.write_datetime(row, column, local.replace(tzinfo=None), date_format)
 
     def head(self, sheet: Worksheet, columns: Iterable[Column[Any]], *, row: int = 0) -> None:
         """Write a header line: bold, and marked as one."""
-        style = {"bold": True, "font_color": "#FFFFFF", "bg_color": HEAD, "valign": "vcenter"}
+        marked = {"bold": True, "font_color": "#FFFFFF", "bg_color": HEAD}
         sheet.set_row_pixels(row, 26)
         for position, column in enumerate(columns):
             aligned = _RIGHT if column.kind in (Kind.NUMBER, Kind.PERCENT) else {}
-            sheet.write_string(row, position, column.header, self.format(**style, **aligned))
+            made = self.format(style(**marked, **aligned))
+            sheet.write_string(row, position, column.header, made)
 
 
 def printed(sheet: Worksheet, *, repeat_head: bool = True) -> None:

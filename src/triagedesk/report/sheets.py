@@ -18,13 +18,16 @@ from triagedesk.report.cells import (
     Cells,
     Column,
     Kind,
+    Style,
     Widths,
     printed,
+    style,
 )
 from triagedesk.tickets import BrokenTicket
 
 _WHY = " · "
-_PRIORITY_COLOURS: dict[Priority, dict[str, Any]] = {
+_CENTRED: dict[str, Any] = {"align": "center"}
+_PRIORITY_LOOKS: dict[Priority, dict[str, Any]] = {
     Priority.P1: {"bold": True, "font_color": "#FFFFFF", "bg_color": RED},
     Priority.P2: {"bold": True, "font_color": "#7A4B00", "bg_color": "#FBE3B5"},
     Priority.P3: {},
@@ -112,6 +115,14 @@ class RowsSheet:
         self._sheet, self._cells, self._columns, self._now = sheet, cells, columns, now
         self._widths = widths
         self._wraps = any(column.kind is Kind.WRAPPED for column in columns)
+        placed = {"valign": "top"} if self._wraps else {}
+        self._plain = style(**placed)
+        self._breached = style(bold=True, font_color=RED, **placed)
+        self._at_risk = style(font_color=AMBER, **placed)
+        self._priorities = {
+            priority: style(**looks, **_CENTRED, **placed)
+            for priority, looks in _PRIORITY_LOOKS.items()
+        }
         self.count = 0
         cells.head(sheet, columns)
         widths.apply(sheet)
@@ -122,28 +133,27 @@ class RowsSheet:
         if self._wraps:
             self._sheet.set_row_pixels(self.count, self._widths.height(row))
         for position, column in enumerate(self._columns):
-            value = column.value(row)
-            if column.header == "priority":
-                marked = _PRIORITY_COLOURS[row.priority]
-                self._write(position, column.kind, value, align="center", **marked)
-            elif column.header == "due":
-                self._write(position, column.kind, value, **self._due_colour(row))
-            else:
-                self._write(position, column.kind, value)
+            looks = self._looks(column.header, row)
+            self._cells.write(
+                self._sheet, self.count, position, column.kind, column.value(row), style=looks
+            )
 
-    def _write(self, position: int, kind: Kind, value: Any, **properties: Any) -> None:
-        if self._wraps:
-            properties["valign"] = "top"
-        self._cells.write(self._sheet, self.count, position, kind, value, **properties)
-
-    def _due_colour(self, row: ReportRow) -> dict[str, Any]:
-        if is_breached(row, self._now):
-            return {"bold": True, "font_color": RED}
-        return {"font_color": AMBER} if is_at_risk(row, self._now) else {}
+    def _looks(self, header: str, row: ReportRow) -> Style:
+        if header == "priority":
+            return self._priorities[row.priority]
+        if header == "due" and is_breached(row, self._now):
+            return self._breached
+        if header == "due" and is_at_risk(row, self._now):
+            return self._at_risk
+        return self._plain
 
     def finish(self) -> None:
         """Freeze the header, add filters, and set up printing."""
         finish_table(self._sheet, self._columns, self.count)
+        headers = [column.header for column in self._columns]
+        if "review" in headers:
+            # The reasons further right are for the screen; on paper they would make all tiny.
+            self._sheet.print_area(0, 0, max(self.count, 1), headers.index("review"))
 
 
 def finish_table(sheet: Worksheet, columns: Sequence[Column[Any]], count: int) -> None:
@@ -198,8 +208,9 @@ def _write_all(
         widths.measure(item)
     cells.head(sheet, columns)
     widths.apply(sheet)
+    top = style(valign="top")
     for number, item in enumerate(items, start=1):
         sheet.set_row_pixels(number, widths.height(item))
         for position, column in enumerate(columns):
-            cells.write(sheet, number, position, column.kind, column.value(item), valign="top")
+            cells.write(sheet, number, position, column.kind, column.value(item), style=top)
     finish_table(sheet, columns, len(items))

@@ -26,6 +26,7 @@ from triagedesk.report.cells import (
     Kind,
     cell_text,
     printed,
+    style,
 )
 
 NAME = "Summary"
@@ -147,11 +148,11 @@ def write_summary(
     for column, pixels in enumerate((_LABEL_PIXELS, _COUNT_PIXELS, _SHARE_PIXELS, _GAP_PIXELS)):
         sheet.set_column_pixels(column, column, pixels)
     sheet.set_row_pixels(0, 36)
-    big = cells.format(bold=True, font_size=18, font_color=HEAD, valign="vcenter")
+    big = cells.format(style(bold=True, font_size=18, font_color=HEAD))
     sheet.write_string(0, 0, cell_text(title), big)
     created = cells.local(created_at) or created_at
     made = f"Created {created:%Y-%m-%d %H:%M %Z} · all times are in {cells.zone.key}"
-    sheet.write_string(1, 0, made, cells.format(font_color=QUIET))
+    sheet.write_string(1, 0, made, cells.format(style(font_color=QUIET)))
     row, charts = _CHARTS_ROW, 0
     for block in blocks_of(figures, set_aside):
         first = _write_block(sheet, cells, block, row, figures.total)
@@ -171,18 +172,19 @@ def _write_block(sheet: Worksheet, cells: Cells, block: Block, row: int, total: 
         "bottom": 2,
         "bottom_color": HEAD,
     }
-    sheet.write_string(row, 0, block.heading, cells.format(**head))
-    sheet.write_string(row, 1, "tickets", cells.format(align="right", indent=1, **head))
-    sheet.write_string(row, 2, "share", cells.format(align="right", indent=1, **head))
-    line = {"bottom": 1, "bottom_color": LINE}
+    right = cells.format(style(align="right", indent=1, **head))
+    sheet.write_string(row, 0, block.heading, cells.format(style(**head)))
+    sheet.write_string(row, 1, "tickets", right)
+    sheet.write_string(row, 2, "share", right)
+    line = style(bottom=1, bottom_color=LINE)
     for number, (label, count) in enumerate(block.lines, start=row + 1):
-        cells.write(sheet, number, 0, Kind.TEXT, label, **line)
-        cells.write(sheet, number, 1, Kind.NUMBER, count, **line)
+        cells.write(sheet, number, 0, Kind.TEXT, label, style=line)
+        cells.write(sheet, number, 1, Kind.NUMBER, count, style=line)
         share = count / total if total and count <= total else None
-        cells.write(sheet, number, 2, Kind.PERCENT, share, **line)
+        cells.write(sheet, number, 2, Kind.PERCENT, share, style=line)
     if block.note:
         end = row + 1 + len(block.lines)
-        sheet.write_string(end, 0, block.note, cells.format(font_color=QUIET, font_size=9))
+        sheet.write_string(end, 0, block.note, cells.format(style(font_color=QUIET, font_size=9)))
     return row + 1
 
 
@@ -204,7 +206,7 @@ def _chart(book: Workbook, block: Block, first: int) -> Any:
     }
     if block.chart == "doughnut":
         # Labels of empty parts would lie on top of one another.
-        empty = [{"delete": True} if not count else {} for _, count in block.lines]
+        empty = [None if count else {"delete": True} for _, count in block.lines]
         series["data_labels"] = {
             "value": True,
             "custom": empty,

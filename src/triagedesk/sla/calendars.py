@@ -103,6 +103,11 @@ class Calendar:
         return timedelta(seconds=round(sum(worked) / len(worked)))
 
     @cached_property
+    def day_microseconds(self) -> int:
+        """One working day as a whole number."""
+        return self.day // timedelta(microseconds=1)
+
+    @cached_property
     def working_time(self) -> WorkingTime:
         """This calendar's working time, ready to be counted."""
         whole_week = all(hours == ((0, DAY_SECONDS),) for hours in self._hours_by_weekday)

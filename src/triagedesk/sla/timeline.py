@@ -99,8 +99,8 @@ class Timeline:
         """
         span = self._covering(start, start + amount)
         worked = span.worked(start) + amount
-        last_year = _year_of(start + amount) + HORIZON_YEARS
         while worked > span.total:
+            last_year = _year_of(start + amount) + HORIZON_YEARS
             if span.last_year >= last_year or span.last_year >= _LAST_YEAR:
                 raise ValueError(f"no working time left up to the end of {span.last_year}")
             reach = span.last_year - span.first_year + 1

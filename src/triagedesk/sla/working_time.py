@@ -14,6 +14,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Longer targets are a slip of the pen; they are refused, and so nothing is searched for long.
 LONGEST_TARGET = timedelta(days=36_525)
+_LONGEST = LONGEST_TARGET // _MICROSECOND
+_HOUR = timedelta(hours=1) // _MICROSECOND
 
 Target = Sla | timedelta
 
@@ -42,15 +44,21 @@ class DueDates:
 
 def length(target: Target, calendar: Calendar) -> timedelta:
     """How much working time a target is; days are the calendar's own. Raises ValueError."""
+    return timedelta(microseconds=_amount(target, calendar))
+
+
+def _amount(target: Target, calendar: Calendar) -> int:
+    """A target in microseconds; in whole numbers, since a million due dates go through here."""
     if isinstance(target, timedelta):
-        found = target
-    elif target.value > LONGEST_TARGET // timedelta(hours=1):
-        raise ValueError(f"an SLA of {target.value} {target.unit} is longer than 100 years")
+        amount = target // _MICROSECOND
+    elif target.unit == SlaUnit.DAYS:
+        amount = target.value * calendar.day_microseconds
     else:
-        found = target.value * (calendar.day if target.unit == SlaUnit.DAYS else timedelta(hours=1))
-    if not timedelta(0) <= found <= LONGEST_TARGET:
-        raise ValueError(f"an SLA of {found} is not between nothing and 100 years")
-    return found
+        amount = target.value * _HOUR
+    if not 0 <= amount <= _LONGEST:
+        shown = target if isinstance(target, timedelta) else f"{target.value} {target.unit}"
+        raise ValueError(f"an SLA of {shown} is not between nothing and 100 years")
+    return amount
 
 
 def due_at(
@@ -61,12 +69,12 @@ def due_at(
     None for a target of 0 (no deadline), and while a pause without an end keeps the clock from
     getting there.
     """
-    remaining = length(target, calendar) // _MICROSECOND
+    remaining = _amount(target, calendar)
     if not remaining:
         return None
     work = calendar.working_time
     at = microseconds(start, "start")
-    for pause_start, pause_end in _merged(pauses, from_=at):
+    for pause_start, pause_end in _merged(pauses, from_=at) if pauses else ():
         available = work.between(at, pause_start)
         if remaining <= available:
             break
@@ -112,10 +120,8 @@ def elapsed(
 ) -> timedelta:
     """The working time between `start` and `end` outside the pauses."""
     work = calendar.working_time
-    return sum(
-        (timedelta(microseconds=work.between(*part)) for part in _running(start, end, pauses)),
-        timedelta(0),
-    )
+    parts = (work.between(low, high) for low, high in _running(start, end, pauses))
+    return timedelta(microseconds=sum(parts))
 
 
 def counted(
@@ -181,7 +187,7 @@ def at_risk(
 
 def microseconds(at: datetime, name: str) -> int:
     """Whole microseconds since 1970. Raises ValueError, naming the value, without a time zone."""
-    if at.tzinfo is None or at.utcoffset() is None:
+    if at.tzinfo is not UTC and at.utcoffset() is None:
         raise ValueError(f"{name} has no time zone: {at.isoformat()}")
     since = at - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -200,7 +206,7 @@ def _running(start: datetime, end: datetime, pauses: Sequence[Pause]) -> Iterato
     low, high = microseconds(start, "start"), microseconds(end, "end")
     if high < low:
         raise ValueError(f"the end ({end.isoformat()}) is before the start ({start.isoformat()})")
-    for pause_start, pause_end in _merged(pauses, from_=low):
+    for pause_start, pause_end in _merged(pauses, from_=low) if pauses else ():
         if pause_start >= high:
             break
         if low < pause_start:

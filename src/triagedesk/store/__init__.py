@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import Self
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Table, func, select, text
 from sqlalchemy.engine import Connection
 
+from triagedesk.errors import StoreError
 from triagedesk.store.agents import AgentQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
 from triagedesk.store.reports import ReportQueries
@@ -32,8 +33,9 @@ class Transaction(TicketQueries, AgentQueries, ReportQueries, RunQueries):
 class Store:
     """A database with the current schema."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._engine = engine
+        self._lock_timeout = lock_timeout
 
     @classmethod
     def open(cls, url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Self:
@@ -43,10 +45,9 @@ class Store:
         """
         engine = open_engine(url, lock_timeout=lock_timeout)
         with clear_errors(engine.url), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
+            _lock(connection, _MIGRATION_LOCK, lock_timeout)
             _migrate(connection)
-        return cls(engine)
+        return cls(engine, lock_timeout=lock_timeout)
 
     @property
     def origin(self) -> str:
@@ -63,10 +64,7 @@ class Store:
     def begin_alone(self) -> Iterator[Transaction]:
         """Open a transaction that no other writer of loads runs beside."""
         with self.begin() as transaction:
-            if transaction.connection.dialect.name == "postgresql":
-                transaction.connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:n)"), {"n": _DESK_LOCK}
-                )
+            _lock(transaction.connection, _DESK_LOCK, self._lock_timeout)
             yield transaction
 
     @contextmanager
@@ -80,16 +78,34 @@ class Store:
         """Copy every row into an empty store; reports come without their files."""
         with self.read() as mine, other.begin() as theirs:
             for table in metadata.sorted_tables:
-                rows = mine.connection.execution_options(yield_per=1000).execute(table.select())
+                wanted = [column for column in table.c if column.name != "content"]
+                no_file = {"content": b""} if "content" in table.c else {}
+                rows = mine.connection.execute(
+                    select(*wanted), execution_options={"yield_per": 1000}
+                )
                 for part in rows.mappings().partitions():
-                    theirs.connection.execute(
-                        table.insert(),
-                        [{**row, **({"content": b""} if "content" in row else {})} for row in part],
-                    )
+                    theirs.connection.execute(table.insert(), [{**row, **no_file} for row in part])
+                _count_on(theirs.connection, table)
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+def _lock(connection: Connection, number: int, timeout: float) -> None:
+    """Wait until no other transaction holds the lock; on SQLite every writer is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(timeout * 1000)}")
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
+
+
+def _count_on(connection: Connection, table: Table) -> None:
+    """Let new rows be numbered after those that were copied with their numbers."""
+    numbered = table.autoincrement_column
+    if numbered is not None and connection.dialect.name == "postgresql":
+        last = connection.scalar(select(func.max(numbered)))
+        sequence = func.pg_get_serial_sequence(table.name, numbered.name)
+        connection.execute(select(func.setval(sequence, last or 1, last is not None)))
 
 
 def _migrate(connection: Connection) -> None:
@@ -107,8 +123,16 @@ def _migrate(connection: Connection) -> None:
             return
     from alembic import command  # noqa: PLC0415 (only when there is something to migrate)
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(folder))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        name = connection.engine.url.render_as_string(hide_password=True)
+        raise StoreError(
+            f"the database {name} was made by a newer version of Triagedesk",
+            hint="install that version, or name another database",
+        ) from error

@@ -52,11 +52,10 @@ class AgentQueries(Queries):
         )
         given = {row.agent_id: row.tickets for row in self.connection.execute(open_work)}
         rows = self.connection.execute(
-            select(agents.c.id, agents.c.profile, agents.c.seed_load)
-            .where(agents.c.active)
-            .order_by(agents.c.id)
+            select(agents.c.id, agents.c.profile, agents.c.seed_load).where(agents.c.active)
         )
         return tuple(
             replace(_agent.validate_python(row.profile), load=row.seed_load + given.get(row.id, 0))
-            for row in rows
+            # By code point: PostgreSQL would sort as its locale does.
+            for row in sorted(rows, key=lambda row: row.id)
         )

@@ -14,8 +14,8 @@ from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     InterfaceError,
-    NoSuchModuleError,
     OperationalError,
+    ProgrammingError,
 )
 from sqlalchemy.pool import StaticPool
 
@@ -23,6 +23,12 @@ from triagedesk.errors import Problem, SettingsError, StoreBusy, StoreError
 
 #: Seconds a writer waits for another one before it gives up.
 LOCK_TIMEOUT = 30.0
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+#: SQLSTATEs, or their classes, that pass by themselves: connection lost, deadlock, no room for
+#: more connections, waited too long for a lock, server going down.
+_TEMPORARY = ("08", "40", "53", "55P03", "57P")
+#: What a server that refuses a connection for now says besides FATAL.
+_FOR_NOW = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 
 
 def open_engine(url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Engine:
@@ -33,21 +39,24 @@ def open_engine(url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Engine:
     """
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed, lock_timeout)
-        return create_engine(
-            parsed, pool_pre_ping=True, connect_args={"connect_timeout": int(lock_timeout)}
-        )
-    except (ArgumentError, NoSuchModuleError):
-        raise SettingsError(
-            problems=[
-                Problem(
-                    where="DATABASE_URL",
-                    what="is not a database address we know",
-                    hint="sqlite:///FILE or postgresql://USER@HOST/NAME",
-                )
-            ]
-        ) from None
+    except (ArgumentError, ValueError):
+        raise _wrong_url("is not a database address") from None
+    if parsed.drivername not in _DRIVERS:
+        raise _wrong_url("is not a database address we know")
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, lock_timeout)
+    connect_args = {
+        "connect_timeout": int(lock_timeout),
+        # A prepared statement's plan does not know how many rows there are by now: looking up
+        # 10,000 tickets took ten times as long. Nor do connection poolers like them.
+        "prepare_threshold": None,
+    }
+    return create_engine(parsed, pool_pre_ping=True, connect_args=connect_args)
+
+
+def _wrong_url(what: str) -> SettingsError:
+    hint = "sqlite:///FILE or postgresql://USER@HOST/NAME"
+    return SettingsError(problems=[Problem(where="DATABASE_URL", what=what, hint=hint)])
 
 
 def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
@@ -89,12 +98,31 @@ def clear_errors(url: URL) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as error:
         reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
-        if "locked" in reason or "connect" in reason.lower() or error.connection_invalidated:
+        if "FATAL" in reason and not any(words in reason for words in _FOR_NOW):
+            raise StoreError(
+                f"the database {name} refuses us: {reason}", hint="check DATABASE_URL"
+            ) from error
+        if _is_temporary(error, reason):
             raise StoreBusy(
                 f"the database {name} is busy or away: {reason}", hint="try again in a moment"
             ) from error
         raise StoreError(f"the database {name} failed: {reason}") from error
+    except ProgrammingError as error:
+        if "connection option" in str(error.orig):
+            raise _wrong_url(f"has an {error.orig}") from error
+        raise
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
             raise StoreError(f"{name} is not a database") from error
         raise
+
+
+def _is_temporary(error: DBAPIError, reason: str) -> bool:
+    """Whether the same may work in a moment."""
+    code = getattr(error.orig, "sqlstate", None) or ""
+    return (
+        "locked" in reason
+        or "connect" in reason.lower()
+        or error.connection_invalidated
+        or code.startswith(_TEMPORARY)
+    )

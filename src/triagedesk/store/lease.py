@@ -62,21 +62,34 @@ def _renew(store: Store, name: str, me: str, ended: threading.Event) -> None:
 
 
 def _identity(pid: int) -> str:
-    return f"{socket.gethostname()}|{pid}|{_started(pid)}"
+    return f"{socket.gethostname()}|{pid}|{_namespace()}.{_started(pid)}"
+
+
+def _namespace() -> str:
+    """Whose process numbers these are: containers may share a host name, not their numbers."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:
-    """When the process started, in the kernel's ticks; "" where the kernel does not say."""
+    """When the living process started, in the kernel's ticks; "" where the kernel does not say."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *rest = stat.rpartition(")")[2].split()
+    # A zombie has ended; only its parent has not noticed.
+    return "" if state in "ZX" else rest[18]
 
 
 def _is_dead(holder: str) -> bool:
     """True only when the holder ran on this host and surely does not any more."""
-    host, pid, started = holder.split("|")
-    if host != socket.gethostname() or not started or not _started(os.getpid()):
+    host, pid, start = holder.split("|")
+    namespace, _, started = start.partition(".")
+    if host != socket.gethostname() or namespace != _namespace():
+        return False
+    if not started or not _started(os.getpid()):
         return False
     return _started(int(pid)) != started

@@ -107,18 +107,13 @@ class ReportQueries(Queries):
         return [self._read_report(row) for row in self.connection.execute(query).mappings().all()]
 
     def _read_report(self, row: RowMapping) -> StoredReport:
-        query = (
-            select(deliveries)
-            .where(deliveries.c.report_id == row["id"])
-            .order_by(deliveries.c.recipient)
-        )
+        query = select(deliveries).where(deliveries.c.report_id == row["id"])
         found = self.connection.execute(query).mappings()
-        copies = tuple(
-            Delivery(**{k: v for k, v in copy.items() if k != "report_id"}) for copy in found
-        )
+        copies = (Delivery(**{k: v for k, v in copy.items() if k != "report_id"}) for copy in found)
         named = row["recipients"]
         return StoredReport(
             **{k: v for k, v in row.items() if k != "recipients"},
             recipients=tuple(named) if named is not None else None,
-            deliveries=copies,
+            # By code point: PostgreSQL would sort as its locale does.
+            deliveries=tuple(sorted(copies, key=lambda copy: copy.recipient)),
         )

@@ -324,7 +324,7 @@ def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
     category, kind = label or ("", "")
     # NUL cannot occur in ticket text (sources remove it) and sorts before everything else ...
     # but PostgreSQL refuses it, so the next one up separates the parts.
-    parts = (category, kind, item.ticket.short_description, item.ticket.id)
+    parts = (*map(str.casefold, (category, kind, item.ticket.short_description)), item.ticket.id)
     return {
         "ticket_id": item.key,
         "run_id": run_id,
@@ -348,7 +348,7 @@ def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
             "classification": _classification.dump_python(classification, mode="json"),
             "priority": _priority.dump_python(item.priority, mode="json"),
         },
-        "sort_key": "\x01".join(part.casefold() for part in parts),
+        "sort_key": "\x01".join(parts),
     }
 
 
