@@ -17,13 +17,14 @@ from typing import Any
 
 import structlog
 
-from triagedesk import dataset, pipeline, reporting
+from triagedesk import dataset, evaluating, pipeline, reporting
 from triagedesk.agents import Agent
 from triagedesk.assign import AssignPolicy
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier
 from triagedesk.classify.cascade import Cascade
+from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import load_encoders
 from triagedesk.classify.llm import LlmClassifier, MemoryCache
 from triagedesk.classify.local import LocalClassifier
@@ -42,6 +43,7 @@ from triagedesk.errors import (
     Problem,
     SettingsError,
 )
+from triagedesk.evaluating import EvaluatedFile, EvaluateOptions
 from triagedesk.files import write_file
 from triagedesk.outbox import Channel
 from triagedesk.outbox.maildir import MaildirChannel
@@ -179,7 +181,12 @@ def classifier(settings: Settings, store: Store | None) -> Classifier:
     )
     if not settings.llm_model_name:
         return Cascade(local=local)
-    llm = LlmClassifier(
+    return Cascade(local=local, llm=language_model(settings, store))
+
+
+def language_model(settings: Settings, store: Store | None) -> Classifier:
+    """The language model as configured; raises SettingsError when it cannot be reached so."""
+    return LlmClassifier(
         settings.llm_model_name,
         api_key=settings.llm_api_key.get_secret_value(),
         base_url=settings.llm_base_url,
@@ -189,7 +196,6 @@ def classifier(settings: Settings, store: Store | None) -> Classifier:
         timeout=settings.llm_timeout,
         cache=_StoredAnswers(store) if store else MemoryCache(),
     )
-    return Cascade(local=local, llm=llm)
 
 
 @dataclass(frozen=True)
@@ -346,6 +352,30 @@ def classify_file(settings: Settings) -> ClassifiedFile:
     answers, _ = pipeline.classify(classifier(settings, None), fetched.tickets, catalog)
     return ClassifiedFile(
         classified=tuple(zip(fetched.tickets, answers, strict=True)), broken=fetched.broken
+    )
+
+
+def evaluate_labelled(
+    settings: Settings, options: EvaluateOptions, progress: Progress | None = None
+) -> EvaluatedFile:
+    """Measure on a labelled file how well tickets are classified; no store is touched."""
+    configure_logging(settings)
+
+    def local(
+        precision: float, corrections: Sequence[Correction]
+    ) -> tuple[Classifier, tuple[str, ...]]:
+        made = LocalClassifier(
+            model_dir=settings.model_dir, promised_precision=precision, corrections=corrections
+        )
+        return made, made.missing
+
+    place = settings.service_catalog_url
+    return evaluating.evaluate_file(
+        options,
+        catalog=read_catalog(place) if place else None,
+        makers=evaluating.Makers(local=local, llm=lambda: language_model(settings, None)),
+        precision=settings.auto_precision,
+        progress=progress,
     )
 
 

@@ -80,6 +80,8 @@ def deliver(desk: Desk, stored: StoredReport) -> SentReport:
     """Hand a report to everyone who has not got it; record each copy before anything else."""
     channel = desk.channel
     sent = SentReport(id=stored.id, state=stored.state, path=Path(stored.path), recipients=())
+    if desk.dry_run:
+        return sent
     with desk.store.read() as transaction:
         content = transaction.report_content(stored.id)
     _put_file(desk, sent, content)
@@ -100,6 +102,10 @@ def deliver(desk: Desk, stored: StoredReport) -> SentReport:
     sent.errors = {r: copies[r].error for r in sent.recipients if copies[r].state != "delivered"}
     parked = any(copies[recipient].state == "parked" for recipient in sent.errors)
     sent.state = "parked" if parked else "unsent" if sent.errors else "sent"
+    if sent.state == "sent":
+        # Nothing may have been left to do: a refused recipient is no longer in the settings.
+        with desk.store.begin() as transaction:
+            transaction.set_report_state(stored.id, "sent")
     return sent
 
 
@@ -171,6 +177,7 @@ def _record(
     }
     after = {**before, **copies}
     wanted = stored.recipients or channel.recipients
+    # In the same commit: a run killed right after it must not find an unsent report.
     everyone = all(r in after and after[r].state == "delivered" for r in wanted)
     with desk.store.begin() as transaction:
         for copy in copies.values():
@@ -182,13 +189,21 @@ def _record(
 
 def _put_file(desk: Desk, sent: SentReport, content: bytes) -> None:
     """Write the workbook to its folder, unless it lies there already."""
-    if sent.path.is_file() and sent.path.stat().st_size == len(content):
+    if _holds(sent.path, content):
         return
     try:
         desk.write_file(sent.path, content)
     except OutputError as error:
         # The mail carries the workbook and the store keeps it: the report need not wait for this.
         sent.file_error = error.message
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.is_file() and path.read_bytes() == content
+    except OSError:
+        # Writing it anew says what is wrong.
+        return False
 
 
 def _mail(stored: StoredReport, content: bytes) -> Mail:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.llm_cases import LAPTOP, OTHER, PASSWORD, VPN, catalog, ticket, tickets
-from support.llm_server import LlmServer
+from support.llm_server import LlmServer, answer
 from triagedesk.classify import StageResult
 from triagedesk.classify.llm import LlmClassifier
 
@@ -266,3 +266,42 @@ def test_a_long_batch_over_several_calls_asks_each_text_once(llm: LlmServer) -> 
     assert len(llm.requests) == 3
     classifier.classify(many, catalog())
     assert len(llm.requests) == 3
+
+
+def test_personal_data_stays_in_the_house_when_so_set(llm: LlmServer) -> None:
+    desk = Desk(llm, redact=True)
+    llm.answer = lambda request: [
+        answer(t["ticket"], "L03", "certain", ["VPN of [MAIL-1]"]) for t in request.tickets
+    ]
+    two = [ticket(name, f"VPN of {name}@mail.example fails") for name in ("ann", "bob")]
+    result = desk.classifier.classify(two, catalog())
+    (request,) = llm.requests
+    assert "@" not in request.user
+    # The two differ in nothing that was sent: one question, the evidence each one's own.
+    assert len(request.tickets) == 1
+    assert result.answers["ann"].evidence == ("VPN of ann@mail.example",)
+    assert result.answers["bob"].evidence == ("VPN of bob@mail.example",)
+
+
+def test_a_base_url_that_names_the_call_itself_works_too(llm: LlmServer) -> None:
+    assert labels(Desk(llm, base_url=f"{llm.url}/chat/completions").run()) == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("name", "temperature"),
+    [
+        ("o3-mini", None),
+        ("gpt-5", None),
+        ("gpt-5.1", 0.0),
+        ("gpt-5.5", None),
+        ("gpt-4.1", 0.0),
+        ("qwen/qwen3-32b", 0.0),
+        ("deepseek-r1", 0.0),
+    ],
+)
+def test_a_temperature_is_sent_to_the_models_that_take_one(
+    llm: LlmServer, name: str, temperature: float | None
+) -> None:
+    classifier = LlmClassifier(name, base_url=llm.url, max_output_tokens=4000)
+    assert labels(classifier.classify(tickets(), catalog())) == RIGHT
+    assert llm.requests[0].body.get("temperature") == temperature

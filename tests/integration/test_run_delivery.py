@@ -188,7 +188,8 @@ def test_report_list_says_what_became_of_every_copy(sqlite_desk: WholeDesk) -> N
         (DEPUTY, "parked"),
         (LEAD, "delivered"),
     ]
-    assert "no such mailbox" in sqlite_desk.cli("report", "list").text
+    shown = sqlite_desk.cli("report", "list").text
+    assert all(word in shown for word in (LEAD, DEPUTY, "parked", "no such mailbox"))
 
 
 def test_report_build_writes_the_same_decisions_and_sends_nothing(sqlite_desk: WholeDesk) -> None:
@@ -311,11 +312,14 @@ def test_one_of_two_recipients_refused_keeps_the_other_from_getting_it_twice(
     assert len(set(message_ids(desk))) == 1
 
 
-def test_a_connection_lost_during_data_is_tried_again(desk: WholeDesk) -> None:
-    # The body alone is too short for the fault, the attached workbook is not.
+def test_a_connection_lost_during_data_loses_and_doubles_nothing(desk: WholeDesk) -> None:
     desk.smtp.script(Fault(at="BODY", drop=True, times=1))
-    assert desk.run().code == 0
+    # A small message is on its way as a whole before the drop is felt: then it may have arrived,
+    # and the repeat is left to the next run.
+    if desk.run().code == 4:
+        assert desk.run().code == 0
     assert len(desk.smtp.messages) == 1
+    assert desk.report_states() == ["sent"]
 
 
 def test_a_server_that_always_drops_during_data_leaves_the_report_unsent(desk: WholeDesk) -> None:

@@ -77,7 +77,7 @@ def test_work_on_hold_counts_and_resolved_work_does_not(store: Store) -> None:
     receive(store, [a_ticket("1"), a_ticket("2")])
     give(store, dict.fromkeys(decide(store).values(), "ann"))
     statuses = {"1": Status.ON_HOLD, "2": Status.RESOLVED}
-    receive(store, [a_ticket(id, status=status) for id, status in statuses.items()])
+    receive(store, [a_ticket(number, status=status) for number, status in statuses.items()])
     assert loads(store) == {"ann": 2}
 
 
@@ -118,7 +118,7 @@ def test_without_a_roster_there_are_no_agents(store: Store) -> None:
 
 @pytest.mark.xdist_group("processes")
 def test_processes_that_assign_at_once_lose_no_update(store: Store, store_url: str) -> None:
-    on_duty(store, *(an_agent(id) for id in ("ann", "bob", "cyd")))
+    on_duty(store, *map(an_agent, ("ann", "bob", "cyd")))
     receive(store, [a_ticket(str(number)) for number in range(60)])
     decide(store)
     in_processes(assign_one_by_one, [(store_url, "run-1", worker) for worker in range(PROCESSES)])

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from support.records import NOW
@@ -120,14 +119,14 @@ def test_the_audit_log_keeps_every_line_in_order(store: Store) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "answer", ["text", {"label": ["a", "b"], "confidence": 0.1, "nothing": None}, [], 0, ""]
-)
-def test_a_models_answer_is_kept_and_overwritten(store: Store, answer: Any) -> None:
+def test_models_answers_are_kept_and_overwritten(store: Store) -> None:
+    keys = [f"{number:064x}" for number in range(1100)]
     with store.begin() as transaction:
-        assert transaction.model_answer("k") is None
-        transaction.keep_model_answer("k", "first", NOW)
-        transaction.keep_model_answer("k", answer, LATER)
-        transaction.keep_model_answer("other", "other", LATER)
+        assert transaction.model_answers(keys) == {}
+        transaction.keep_model_answers({keys[0]: "first", "other": "other"}, NOW)
+        transaction.keep_model_answers({key: f"answer {key} 🙂" for key in keys}, LATER)
+        transaction.keep_model_answers({}, LATER)
     with store.read() as transaction:
-        assert transaction.model_answer("k") == answer
+        assert transaction.model_answers(keys) == {key: f"answer {key} 🙂" for key in keys}
+        assert transaction.model_answers(["other", "unknown"]) == {"other": "other"}
+        assert transaction.model_answers([]) == {}

@@ -27,7 +27,9 @@ def needs(*skills: str) -> tuple[SkillNeed, ...]:
     )
 
 
-def item(ticket_id: str, *skills: str, priority: int = 3, age: float = 1, **fields: object) -> WorkItem:
+def item(
+    ticket_id: str, *skills: str, priority: int = 3, age: float = 1, **fields: object
+) -> WorkItem:
     """A ticket that needs these skills, `age` hours old."""
     return WorkItem(
         ticket_id=ticket_id,
@@ -116,7 +118,9 @@ def options(
             continue
         if keeps_groups and ticket.group and ticket.group not in one.groups:
             continue
-        terms = [need.weight * need.confidence * one.skills.get(need.skill, 0) for need in ticket.needs]
+        terms = [
+            need.weight * need.confidence * one.skills.get(need.skill, 0) for need in ticket.needs
+        ]
         total = sum(need.weight * need.confidence for need in ticket.needs)
         match = 0.75 * max(terms) / 10 + 0.25 * sum(terms) / (10 * total) if terms else 0.0
         worth = urgency * (match + policy.affinity * ticket.affinity.get(one.id, 0.0))

@@ -113,7 +113,9 @@ def test_no_ticket_is_left_out_while_someone_who_may_take_it_has_room(
 
 @given(desks(tickets=8), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
-def test_the_order_of_tickets_and_agents_changes_nothing(desk: Desk, shuffler: random.Random) -> None:
+def test_the_order_of_tickets_and_agents_changes_nothing(
+    desk: Desk, shuffler: random.Random
+) -> None:
     items, agents = desk
     batch = assign_batch(items, agents, now=NOW)
     mixed_items = shuffler.sample(items, len(items))

@@ -162,7 +162,7 @@ def test_a_target_beyond_reason_is_refused(target: Sla | timedelta) -> None:
 
 def test_a_due_date_past_the_calendar_is_refused_and_never_searched_for_ever() -> None:
     last = datetime(9998, 12, 30, tzinfo=UTC)
-    with pytest.raises(ValueError, match="reach from 1900 to 9998|no working time left"):
+    with pytest.raises(ValueError, match="reach from 1900 to 9998"):
         due_at(last, days(30), OFFICE)
     with pytest.raises(ValueError, match="year 9999"):
         due_at(datetime(9999, 12, 30, tzinfo=UTC), days(30), ALWAYS)

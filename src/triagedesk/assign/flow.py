@@ -10,7 +10,7 @@ is one group's agents, which keeps the fallback at one arc a class instead of on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,6 +27,15 @@ EXPERIENCE_STEPS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TieBreak:
+    """What each agent's slots cost less by, in parts of a unit, so that ties are broken."""
+
+    #: Parts that a unit of cost is split into.
+    parts: int
+    bonus: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """One flow problem: some or all tickets, some or all pairs, agents with their slots."""
 
@@ -39,12 +48,15 @@ class Network:
     #: Slots: whose they are (rising) and what they cost (rising for each agent), in score.
     slot_agent: Ints
     slot_cost: Floats
-    #: Whole units of cost that a unit is split into to compare experience between equals.
-    parts: int = field(default=1)
+    tie_break: TieBreak
 
     def cost(self, score: Floats) -> Ints:
-        """Score as whole units of cost."""
-        return np.rint(score * UNITS).astype(np.int64) * self.parts
+        """Score as parts of a unit of cost."""
+        return np.rint(score * UNITS).astype(np.int64) * self.tie_break.parts
+
+    def slot_costs(self) -> Ints:
+        """The cost of each slot, ties broken."""
+        return self.cost(self.slot_cost) - self.tie_break.bonus[self.slot_agent]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,27 +84,24 @@ def slots(worth: Worth, offered: Ints, share: float = 1.0) -> tuple[Ints, Floats
     return agents, slot_cost(load, worth.roster.capacity[agents].astype(np.float64), worth.policy)
 
 
-def experience_parts(worth: Worth, tickets: int) -> int:
-    """Into how many parts a unit of cost must be split so that experience only breaks ties.
+def tie_break(worth: Worth, tickets: int) -> TieBreak:
+    """Experience breaks ties, then the smaller id, and neither does anything else.
 
-    All tickets together may move the total by less than one unit through experience, however
-    experienced their agents are.
+    All tickets together gain less than one unit by it, whoever they go to. Costs must stay below
+    COST_LIMIT: where the batch is too large for it ids are left out, and experience is compared
+    in fewer steps.
     """
     nodes = len(worth.classes) + 2 * len(worth.roster.open) + 2
-    highest = deferral_cost(float(worth.classes.weight.max(initial=1.0)), worth.policy)
-    highest = max(highest, worth.policy.load) * UNITS
-    most = int(COST_LIMIT / nodes / highest)
-    steps = int(worth.roster.experience_rank.max(initial=0))
-    wanted = tickets * min(steps, EXPERIENCE_STEPS) + 1
-    return max(1, min(most, wanted))
-
-
-def experience_bonus(worth: Worth, tickets: int, parts: int) -> Ints:
-    """What experience takes off each agent's slots, in parts of a unit of cost."""
-    ranks = worth.roster.experience_rank
-    highest = int(ranks.max(initial=0))
-    steps = min(highest, (parts - 1) // max(1, tickets))
-    return ranks * steps // max(1, highest)
+    dearest = deferral_cost(float(worth.classes.weight.max(initial=1.0)), worth.policy)
+    most = COST_LIMIT // (nodes * int(max(dearest, worth.policy.load) * UNITS))
+    experience = worth.roster.experience_rank
+    ids = np.arange(len(experience))[::-1]
+    bonus = experience * (tickets * len(ids) + 1) + ids
+    if tickets * int(bonus.max(initial=0)) >= most:
+        highest = int(experience.max(initial=0))
+        steps = min(highest, EXPERIENCE_STEPS, max(0, most - 1) // max(1, tickets))
+        bonus = experience * steps // max(1, highest)
+    return TieBreak(parts=tickets * int(bonus.max(initial=0)) + 1, bonus=bonus)
 
 
 def solve_flow(network: Network) -> Flow:
@@ -106,7 +115,6 @@ def solve_flow(network: Network) -> Flow:
     pool_of, pool_agent = np.nonzero(worth.roster.members[group])
     first_pool, sink = classes + agents, classes + agents + len(group)
     every = np.arange(classes)
-    bonus = experience_bonus(worth, int(count.sum()), network.parts)
     room = np.bincount(network.slot_agent, minlength=agents)
     _, _, value = worth.pairs(network.rows, network.columns)
     tail = [network.rows, every, every, pool_of + first_pool, network.slot_agent + classes]
@@ -129,7 +137,7 @@ def solve_flow(network: Network) -> Flow:
         network.cost(deferral_cost(worth.classes.weight, worth.policy)),
         network.cost(worth.classes.fallback),
         np.zeros(len(pool_of), np.int64),
-        network.cost(network.slot_cost) - bonus[network.slot_agent],
+        network.slot_costs(),
     ]
     solver = min_cost_flow.SimpleMinCostFlow()
     solver.add_arcs_with_capacity_and_unit_cost(

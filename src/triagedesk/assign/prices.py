@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triagedesk.assign.flow import UNITS, Flow, Network, experience_bonus
+from triagedesk.assign.flow import UNITS, Flow, Network
 from triagedesk.assign.score import deferral_cost, slot_cost
 from triagedesk.assign.tables import Floats, Ints, Singles
 from triagedesk.assign.worth import Worth
@@ -33,11 +33,12 @@ def agent_prices(network: Network, flow: Flow, guess: Floats | None = None) -> F
     """
     graph = _Graph(network, flow)
     lowest, highest = _slot_prices(network, flow)
+    unit = UNITS * network.tie_break.parts
     if guess is not None:
         highest = graph.settled(highest, graph.lowered, FAR)
-        units = np.rint(guess * (UNITS * network.parts)).astype(np.int64)
+        units = np.rint(guess * unit).astype(np.int64)
         lowest = np.maximum(lowest, np.minimum(units, highest))
-    return graph.settled(lowest, graph.raised, -FAR) / (UNITS * network.parts)
+    return graph.settled(lowest, graph.raised, -FAR) / unit
 
 
 def _slot_prices(network: Network, flow: Flow) -> tuple[Ints, Ints]:
@@ -48,9 +49,7 @@ def _slot_prices(network: Network, flow: Flow) -> tuple[Ints, Ints]:
     """
     agents = len(flow.taken)
     offered = np.bincount(network.slot_agent, minlength=agents)
-    bonus = experience_bonus(network.worth, int(network.count.sum()), network.parts)
-    cost = network.cost(network.slot_cost) - bonus[network.slot_agent]
-    cost = np.append(cost, 0)
+    cost = np.append(network.slot_costs(), 0)
     start = np.cumsum(offered) - offered
     last = np.where(offered > 0, cost[start + np.maximum(flow.taken - 1, 0)], 0)
     left = flow.taken < offered

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triagedesk.assign.flow import Flow, Network, experience_parts, slots, solve_flow
+from triagedesk.assign.flow import Flow, Network, slots, solve_flow, tie_break
 from triagedesk.assign.greedy import assign_greedily
 from triagedesk.assign.prices import agent_prices, outside_gain, price_out, strongest
 from triagedesk.assign.score import deferral_cost, slot_cost
@@ -129,7 +129,7 @@ def _network(worth: Worth, rows: Ints, columns: Ints, offered: Ints) -> Network:
         columns=columns,
         slot_agent=slot_agent,
         slot_cost=slot_costs,
-        parts=experience_parts(worth, len(worth.classes.order)),
+        tie_break=tie_break(worth, len(worth.classes.order)),
     )
 
 
@@ -193,6 +193,7 @@ def _guessed_prices(worth: Worth) -> Floats:
         columns=columns,
         slot_agent=slot_agent,
         slot_cost=slot_costs,
+        tie_break=tie_break(worth, len(sample)),
     )
     return agent_prices(network, solve_flow(network))
 

@@ -138,7 +138,9 @@ def _tied(chosen: Standing, other: Standing) -> str:
         return "was level, within the gap of the batch"
     if chosen.agent.experience > other.agent.experience:
         return "was level, with less experience"
-    return "was level too, and the tie went by id"
+    if chosen.agent.id < other.agent.id:
+        return "was level too, and the tie went by id"
+    return "was level too: either would have done"
 
 
 def _weaker(chosen: Standing, other: Standing, skill: str) -> str:
@@ -174,7 +176,9 @@ def by_load_phrase(chosen: Standing, other: Standing | None, *, alone: bool) -> 
         return f"{other.agent.name} would be busier{after} ({other.share})"
     if chosen.agent.experience > other.agent.experience:
         return f"{other.agent.name} has as much room and less experience"
-    return f"{other.agent.name} has as much room, and the tie went by id"
+    if chosen.agent.id < other.agent.id:
+        return f"{other.agent.name} has as much room, and the tie went by id"
+    return f"{other.agent.name} has as much room: either would have done"
 
 
 def fewer_tickets(chosen: Standing, other: Standing, unit: float) -> str:

@@ -1,4 +1,9 @@
-"""The local classifier: offline, without a key, from the catalog's words alone or corrections."""
+"""The local classifier: offline, without a key, from the catalog's words alone or corrections.
+
+Corrections of the same or nearly the same text answer first; then the stack learned from all of
+them, or zero-shot while there are none. It says how sure it is, and abstains below the threshold
+that the promised precision asks for.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from triagedesk.catalog import CatalogEntry, ServiceCatalog
+from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.classify import StageResult
-from triagedesk.classify.corrections import Correction
+from triagedesk.classify.calibration import Threshold
+from triagedesk.classify.corrections import Correction, standing, text_key
+from triagedesk.classify.desk_model import DeskModel, Opinion
 from triagedesk.classify.encoders import load_encoders
-from triagedesk.classify.evidence import WordGains, content, phrases
-from triagedesk.classify.topics import TopicBank, softmax
+from triagedesk.classify.memory import Remembered
+from triagedesk.classify.topics import TopicBank
 from triagedesk.classify.trim import readable
-from triagedesk.classify.zeroshot import ZeroShot
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
 
-Floats = NDArray[np.float32]
-
-#: Changes whenever answers may with the same models and corrections.
-ALGORITHM = "1"
+#: Changes whenever answers may with the same models, topics and corrections.
+ALGORITHM = "2"
 #: Tickets worked on together: memory stays flat whatever the batch.
 CHUNK = 256
 #: Other labels named in an answer.
@@ -41,11 +45,13 @@ class LocalClassifier:
         promised_precision: float = 0.95,
         corrections: Sequence[Correction] = (),
     ) -> None:
+        if not 0.5 <= promised_precision < 1:  # noqa: PLR2004 (a coin's precision)
+            raise ValueError(f"promised_precision must be from 0.5 to below 1: {promised_precision}")
         self._encoders = load_encoders(model_dir)
         self._bank = TopicBank(self._encoders, model_dir)
         self._promised = promised_precision
-        self._corrections = tuple(corrections)
-        self._prepared: dict[str, ZeroShot] = {}
+        self._corrections = standing(corrections)
+        self._model: tuple[str, DeskModel] | None = None
         self.version = self._version()
 
     @property
@@ -53,78 +59,132 @@ class LocalClassifier:
         """What is not installed and what that costs, in plain words."""
         return self._encoders.missing
 
+    def threshold(self, catalog: ServiceCatalog) -> Threshold:
+        """The confidence from which an answer needs no person, and why; fits when need be."""
+        return self._prepare(catalog).threshold
+
+    def set_aside(self, catalog: ServiceCatalog) -> tuple[Correction, ...]:
+        """Corrections whose label the catalog does not have (any more)."""
+        return tuple(
+            c for c in self._corrections if catalog.match(*c.label) is None
+        )
+
     def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
         """Classify tickets (distinct ids) into labels that `catalog.candidates` allows each."""
         if not catalog.entries:
             reason = "the Service Catalog is empty"
             return StageResult(failures={ticket.id: reason for ticket in tickets})
-        prepared = self._prepare(catalog)
+        model = self._prepare(catalog)
         answers: dict[str, Classification] = {}
         for start in range(0, len(tickets), CHUNK):
-            self._classify_chunk(tickets[start : start + CHUNK], catalog, prepared, answers)
+            chunk = tickets[start : start + CHUNK]
+            answers.update(self._classify_chunk(chunk, catalog, model))
         return StageResult(answers=answers)
 
-    def _classify_chunk(self, tickets, catalog, prepared, answers):  # noqa
+    def _classify_chunk(
+        self, tickets: Sequence[Ticket], catalog: ServiceCatalog, model: DeskModel
+    ) -> dict[str, Classification]:
         texts = [readable(t.short_description, t.long_description) for t in tickets]
-        embedded = self._encoders.embed(texts)
-        scores = prepared.score(embedded, texts)
-        index = {entry.label: i for i, entry in enumerate(prepared.entries)}
-        for row, ticket in enumerate(tickets):
-            allowed = [
-                index[e.label]
-                for e in catalog.candidates(ticket.request_category, ticket.request_type)
-            ]
+        opinions = model.opinions([text or "-" for text in texts])
+        near = model.near(opinions, texts)
+        answers: dict[str, Classification] = {}
+        for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True)):
+            allowed = model.columns(
+                catalog.candidates(ticket.request_category, ticket.request_type)
+            )
             if not allowed:
-                answers[ticket.id] = self._answer(
-                    None, 0.0, ("no catalog entry has the category and type it came with",)
-                )
-                continue
-            probs = softmax(scores.logits[row : row + 1, allowed] * np.float32(0.7))[0]
-            if not texts[row]:
-                answers[ticket.id] = self._answer(None, 0.0, ("the ticket has no text",))
-                continue
-            order = sorted(range(len(allowed)), key=lambda i: (-probs[i], allowed[i]))
-            best = allowed[order[0]]
-            confidence = round(float(min(probs[order[0]], 0.9)), 3)
-            notes = ("not yet measured at this desk: a person should look",)
-            alternatives = tuple(
-                Alternative(
-                    label=prepared.entries[allowed[i]].label, probability=round(float(probs[i]), 3)
-                )
-                for i in order[1 : 1 + ALTERNATIVES]
-            )
-            label = prepared.entries[best].label
-            answers[ticket.id] = Classification(
-                label=label,
-                confidence=confidence,
-                decided_by=DecidedBy.LOCAL,
-                model=self.name,
-                model_version=self.version,
-                needs_review=confidence < 0.9,
-                notes=notes if confidence < 0.9 else (),
-                evidence=prepared.evidence(ticket.text, best),
-                alternatives=alternatives,
-            )
+                why = "the catalog has no entry of the category and type the ticket came with"
+                answers[ticket.id] = self._abstain(why)
+            elif not text:
+                answers[ticket.id] = self._abstain("the ticket has no text")
+            else:
+                seen = model.exact(text_key(ticket.text)) or near[row]
+                if seen and model.index.get(seen.correction.label) in allowed:
+                    answers[ticket.id] = self._remember(seen, model, opinions, row, allowed)
+                else:
+                    answers[ticket.id] = self._decide(ticket, model, opinions, row, allowed)
+        return answers
 
-    def _answer(self, label, confidence, notes):  # noqa
+    def _decide(
+        self, ticket: Ticket, model: DeskModel, opinions: Opinion, row: int, allowed: Sequence[int]
+    ) -> Classification:
+        ranked = opinions.ranked(row, allowed)
+        best, confidence = ranked[0]
+        if opinions.foreign[row] and len(allowed) > 1:
+            return self._abstain(
+                "nothing in the catalog seems to fit", alternatives=_alternatives(model, ranked)
+            )
+        notes = model.doubts(best, confidence)
         return Classification(
-            label=label,
+            label=model.entries[best].label,
             confidence=confidence,
             decided_by=DecidedBy.LOCAL,
             model=self.name,
             model_version=self.version,
-            needs_review=True,
+            needs_review=bool(notes),
             notes=notes,
+            evidence=model.evidence(ticket.text, best),
+            alternatives=_alternatives(model, ranked[1:]),
         )
 
-    def _prepare(self, catalog: ServiceCatalog) -> ZeroShot:
-        if catalog.version not in self._prepared:
-            self._prepared = {
-                catalog.version: ZeroShot(catalog.entries, self._encoders, self._bank)
-            }
-        return self._prepared[catalog.version]
+    def _remember(
+        self,
+        seen: Remembered,
+        model: DeskModel,
+        opinions: Opinion,
+        row: int,
+        allowed: Sequence[int],
+    ) -> Classification:
+        label = model.entries[model.index[seen.correction.label]].label
+        others = [pair for pair in opinions.ranked(row, allowed) if model.entries[pair[0]].label != label]
+        likeness = "the same text" if seen.exact else "nearly the same text"
+        where = f" in ticket {seen.correction.ticket_id}" if seen.correction.ticket_id else ""
+        doubtful = seen.confidence < self._promised
+        notes = [f"a person answered {likeness}{where}"]
+        if doubtful:
+            notes.append("nearly identical tickets were answered differently before")
+        return Classification(
+            label=label,
+            confidence=seen.confidence,
+            decided_by=DecidedBy.CORRECTION,
+            model=self.name,
+            model_version=self.version,
+            needs_review=doubtful,
+            notes=tuple(notes),
+            alternatives=_alternatives(model, others, 1 - seen.confidence),
+        )
+
+    def _abstain(
+        self, why: str, alternatives: tuple[Alternative, ...] = ()
+    ) -> Classification:
+        return Classification(
+            label=None,
+            confidence=0.0,
+            decided_by=DecidedBy.LOCAL,
+            model=self.name,
+            model_version=self.version,
+            needs_review=True,
+            notes=(why,),
+            alternatives=alternatives,
+        )
+
+    def _prepare(self, catalog: ServiceCatalog) -> DeskModel:
+        if self._model is None or self._model[0] != catalog.version:
+            usable = [c for c in self._corrections if catalog.match(*c.label) is not None]
+            model = DeskModel(catalog, usable, self._encoders, self._bank, self._promised)
+            self._model = (catalog.version, model)
+        return self._model[1]
 
     def _version(self) -> str:
-        said = [ALGORITHM, self._encoders.version, self._bank.version, str(self._promised)]
-        said += [f"{c.key}{c.label}" for c in self._corrections]
-        return hashlib.sha256("|".join(said).encode()).hexdigest()[:12]
+        said = [ALGORITHM, self._encoders.version, self._bank.version, repr(self._promised)]
+        said += [f"{c.key} {c.label}" for c in self._corrections]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+
+
+def _alternatives(
+    model: DeskModel, ranked: Sequence[tuple[int, float]], share: float = 1.0
+) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(label=model.entries[column].label, probability=round(share * chance, 3))
+        for column, chance in ranked[:ALTERNATIVES]
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ TOPIC_STEEPNESS, SCOPE_STEEPNESS = 26.0, 30.0
 FIELD = 0.6
 #: Likeness of any topic to the rest of everything.
 NO_SCOPE = 0.25
+#: Likeness to a topic from which an entry's meaning is plain, and lead over the next entry.
+KNOWN, APART = 0.6, 0.1
 #: What a residual class has over the mean likeness of specific entries, and what likeness to its
 #: scope adds; NO_SCOPE_LIKENESS stands for the latter in the rest of everything.
 RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.03, 0.7, 0.1
@@ -44,10 +47,8 @@ class Scores:
     """What zero-shot says of a batch: one row a text, one column an entry."""
 
     logits: Floats
-    #: Likeness of the text to the entry, -1 to 1; for residual classes their floor.
-    likeness: Floats
-    #: P(topic | text).
-    topics: Floats
+    #: How well the best specific entry fits each text, -1 to 1.
+    fit: Floats
 
 
 class ZeroShot:
@@ -82,7 +83,15 @@ class ZeroShot:
         logits = np.float32(STEEPNESS) * likeness
         logits += np.float32(TOPIC_WEIGHT) * np.log(spread)
         logits += np.float32(WORD_WEIGHT) * self._shared_words(raw)
-        return Scores(logits=logits.astype(np.float32), likeness=likeness, topics=topics)
+        fit = np.full(len(texts), -1.0, np.float32)
+        if self.specific.any():
+            fit = likeness[:, self.specific].max(axis=1)
+        return Scores(logits=logits.astype(np.float32), fit=fit)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether there is a class for what fits nothing."""
+        return not bool(self.specific.all())
 
     def likeness(self, texts: Embedded) -> Floats:
         """How like each entry each text is; a residual class by its floor and scope."""
@@ -110,6 +119,24 @@ class ZeroShot:
         ) else self._prototypes.joined
         return vectors, texts, owners.astype(np.int64)
 
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Entries whose meaning is plain without measuring: the topic bank has a word for them.
+
+        Where two entries claim the same topic about equally, neither is plain.
+        """
+        near = self._bank.near("called", self._prototypes) @ self._mix
+        near[:, ~self.specific] = -1
+        best = near.argmax(axis=1)
+        rows = np.arange(len(near))
+        fits = near[rows, best]
+        others = near.copy()
+        others[rows, best] = -1
+        plain = (fits >= KNOWN) & (fits - others.max(axis=1) >= APART)
+        known = np.zeros(len(self.entries), bool)
+        known[best[plain]] = True
+        return known
+
     def evidence(self, text: str, entry: int) -> tuple[str, ...]:
         """The phrases of `text` that speak for an entry, as they stand there."""
         words = content(text)
@@ -126,11 +153,12 @@ class ZeroShot:
         specific, rest = np.flatnonzero(self.specific), np.flatnonzero(~self.specific)
         if len(specific):
             given[:, specific] = softmax(near[:, specific] * np.float32(TOPIC_STEEPNESS))
-        if len(rest) == 0:
-            return given
         best = near[:, specific].max(axis=1) if len(specific) else np.full(len(near), -1.0)
         unfit = 1 / (1 + np.exp((best - TOPIC_FIT) / TOPIC_SOFTNESS))
         given *= (1 - unfit)[:, None]
+        if len(rest) == 0:
+            # A topic that fits no entry says nothing.
+            return np.asarray(given + unfit[:, None] / len(self.entries), np.float32)
         fields = self._bank.near("field", self._prototypes) @ self._mix
         scope = np.maximum(near, FIELD * fields)[:, rest]
         scope[:, [not self._scope(i) for i in rest]] = NO_SCOPE

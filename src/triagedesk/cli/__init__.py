@@ -1,4 +1,4 @@
-"""The command line: `triagedesk run | report | catalog | config | assign | classify`.
+"""The command line: `triagedesk run | report | catalog | config | assign | classify | evaluate`.
 
 Exit codes: 0 done · 1 failed · 2 wrong input or settings · 3 helpdesk or catalog server ·
 4 a report is unsent (the next run sends it) · 5 a file could not be written · 6 database ·
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from triagedesk import __version__
-from triagedesk.cli import checks, offline, reports, runs
+from triagedesk.cli import checks, evaluate, offline, reports, runs
 from triagedesk.errors import TriagedeskError
 from triagedesk.stopping import Stopped, Stopping
 
@@ -33,6 +33,7 @@ cli = typer.Typer(
 cli.command("run")(runs.run)
 cli.command("classify")(offline.classify)
 cli.command("assign")(offline.assign)
+cli.command("evaluate")(evaluate.evaluate)
 cli.add_typer(reports.cli, name="report")
 cli.add_typer(checks.catalog, name="catalog")
 cli.add_typer(checks.config, name="config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,7 @@ def list_reports(*, as_json: options.AsJson = False) -> None:
     from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
     from triagedesk.cli.show import reports_as_json, show_reports  # noqa: PLC0415
 
-    store = open_store(options.settings())
-    with store.read() as transaction:
+    with closing(open_store(options.settings())) as store, store.read() as transaction:
         reports = transaction.report_list()
     if as_json:
         typer.echo(json.dumps(reports_as_json(reports), ensure_ascii=False, indent=2))

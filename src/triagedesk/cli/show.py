@@ -190,20 +190,17 @@ def reports_as_json(reports: Sequence[StoredReport]) -> list[dict[str, Any]]:
 
 
 def show_reports(reports: Sequence[StoredReport]) -> None:
-    """Print a table of reports."""
+    """Print every report with its copies; no table, which would cut addresses and reasons."""
     if not reports:
         _console.print("No report yet: `triagedesk run` makes one.")
-        return
-    table = Table("report", "built (UTC)", "state", "recipient", "tried", "why not")
-    table.columns[0].no_wrap = True
     for report in reports:
-        built = f"{report.created_at:%Y-%m-%d %H:%M}"
-        if not report.deliveries:
-            table.add_row(report.id, built, report.state, "", "", "")
+        built = f"built {report.created_at:%Y-%m-%d %H:%M} UTC"
+        _console.print(f"[bold]{report.id}[/]  {report.state:9}  {built}", soft_wrap=True)
         for copy in report.deliveries:
-            cells = (report.state, copy.recipient, str(copy.attempts), copy.error)
-            table.add_row(report.id, built, *(escape(cell) for cell in cells))
-    _console.print(table)
+            tried = f"{copy.state}, {_count(copy.attempts, 'attempt')}"
+            why = f": {copy.error}" if copy.error else ""
+            line = f"  {copy.recipient}  {tried}{why}"
+            _console.print(escape(line), soft_wrap=True)
 
 
 def show_catalog(catalog: ServiceCatalog) -> None:

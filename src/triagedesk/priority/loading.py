@@ -14,7 +14,7 @@ from triagedesk.priority.policy import (
     Signal,
     SignalKind,
     Vocabulary,
-    spell_out,
+    count_spelled,
 )
 from triagedesk.priority.records import Level, Priority
 from triagedesk.yamlsafe import FormatError, YamlLimits, YamlNode, parse_yaml
@@ -24,8 +24,8 @@ _LEVELS = {level.name.lower(): level for level in Level}
 _PRIORITIES = {priority.name: priority for priority in Priority}
 _ROLES = tuple(role.name for role in fields(ContextWords))
 _SIGNAL_KEYS = ("kind", "impact", "urgency", "negated", "phrases")
-#: Words of a phrase, and phrases in all once classes are spelled out.
-_LONGEST_PHRASE, _MOST_PHRASES = 12, 50_000
+#: Words of a phrase; phrases one pattern may stand for, and all of them together.
+_LONGEST_PHRASE, _MOST_SPELLED, _MOST_PHRASES = 12, 20_000, 250_000
 _ByLanguage = dict[str, tuple[str, ...]]
 _Choice = TypeVar("_Choice")
 
@@ -72,8 +72,22 @@ class _Reader:
         signals = dict(old.signals)
         for name, node in self.mapping(parts.get("signals"), "signals").items():
             signals[name] = self.signal(node, f"signals.{name[:80]}", signals.get(name), vocabulary)
+        self.check_size(root, replace(vocabulary, signals=signals))
         matrix = self.matrix(parts.get("matrix") or root, parts, base.matrix if base else {})
         return PriorityPolicy(matrix=matrix, vocabulary=replace(vocabulary, signals=signals))
+
+    def check_size(self, node: YamlNode, vocabulary: Vocabulary) -> None:
+        """Longer classes lengthen every pattern that names them; all together must stay bounded."""
+        if self.problems:
+            return
+        count = sum(
+            count_spelled(phrase, language, vocabulary)
+            for signal in vocabulary.signals.values()
+            for language, phrases in signal.phrases.items()
+            for phrase in phrases
+        )
+        if count > _MOST_PHRASES:
+            self.wrong(node, "classes", f"{count:,} phrases in all, more than {_MOST_PHRASES:,}")
 
     def matrix(self, node: YamlNode, parts: dict[str, YamlNode], old: Matrix) -> Matrix:
         """`impact: {urgency: P1}` for each pair; pairs not given stay as they were."""
@@ -141,24 +155,23 @@ class _Reader:
         self, node: YamlNode, at: str, by_language: _ByLanguage, vocabulary: Vocabulary
     ) -> None:
         """Each phrase has words, not too many, and names classes that exist."""
-        count = 0
         for language, phrases in by_language.items():
+            place, where = node.value[language], f"{at}.{language[:80]}"
             for phrase in phrases:
-                place = node.value[language]
+                words = phrase_words(phrase)
                 try:
-                    spelled = spell_out(phrase, language, vocabulary)
+                    count = count_spelled(phrase, language, vocabulary)
                 except KeyError as error:
-                    self.wrong(place, f"{at}.{language}", f"{phrase[:80]!r}: no class {error}")
+                    self.wrong(place, where, f"{phrase[:80]!r}: no class {error}")
                     continue
-                count += len(spelled)
-                lengths = [len(phrase_words(one)) for one in spelled]
-                if not 0 < min(lengths) <= max(lengths) <= _LONGEST_PHRASE:
+                if count > _MOST_SPELLED:
+                    what = f"{phrase[:80]!r} stands for more than {_MOST_SPELLED:,} phrases"
+                    self.wrong(place, where, what)
+                elif not 0 < len(words) <= _LONGEST_PHRASE:
                     what = f"{phrase[:80]!r} has no word or more than {_LONGEST_PHRASE}"
-                    self.wrong(place, f"{at}.{language}", what)
-                elif phrase_words(spelled[0])[0] in (ANY_WORD, ANY_NUMBER):
-                    self.wrong(place, f"{at}.{language}", f"{phrase[:80]!r} begins with any word")
-        if count > _MOST_PHRASES:
-            self.wrong(node, at, f"{count:,} phrases once classes are spelled out")
+                    self.wrong(place, where, what)
+                elif words[0] in (ANY_WORD, ANY_NUMBER):
+                    self.wrong(place, where, f"{phrase[:80]!r} begins with any word")
 
     def by_language(self, node: YamlNode, at: str) -> _ByLanguage:
         """`en: [...]`, `de: [...]`: texts by language."""

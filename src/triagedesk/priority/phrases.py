@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 #: Characters of a subject and a body that are read; the rest says nothing new about priority.
 READ_SUBJECT, READ_BODY = 1_000, 20_000
@@ -38,8 +39,7 @@ class Gap(IntEnum):
     SENTENCE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a text, folded, and where it stands."""
 
     text: str
@@ -107,6 +107,9 @@ class Lexicon:
             node = root
             for word in phrase_words(phrase):
                 node = node.next.setdefault(word, Node())
+            if node is root:
+                # Nothing but marks, such as a class filled with "!!".
+                continue
             ends = node.alone if phrase.startswith(ALONE) else node.signals
             ends[kind] = signal
         return cls(root=root, context=context)
@@ -136,26 +139,28 @@ class Lexicon:
     def _phrases_from(self, words: Sequence[Word], at: int) -> list[tuple[int, str]]:
         """The phrases that begin at a word, as (end, signal), the longest first."""
         found: set[tuple[int, str]] = set()
+        fillers = self.context.fillers
         # Few states live at once: a word leads on by itself, as any word, or as a filler.
         states = [(self.root, at, 0)]
         while states:
             node, place, skipped = states.pop()
-            found.update((place, signal) for signal in node.signals.values())
+            if node.signals:
+                found.update((place, signal) for signal in node.signals.values())
             if node.alone and _stands_alone(words, at, place):
                 found.update((place, signal) for signal in node.alone.values())
             if place >= len(words) or (place > at and words[place].gap > Gap.COLON):
                 continue
             word = words[place].text
-            following = node.next.get(word)
-            if following is not None:
-                states.append((following, place + 1, skipped))
-            elif place > at and word in self.context.fillers and skipped < _MOST_FILLERS:
+            following = node.next
+            if word in following:
+                states.append((following[word], place + 1, skipped))
+            elif place > at and skipped < _MOST_FILLERS and word in fillers:
                 states.append((node, place + 1, skipped + 1))
-            if (anything := node.next.get(ANY_WORD)) is not None:
-                states.append((anything, place + 1, skipped))
-            if word.isdecimal() and (number := node.next.get(ANY_NUMBER)) is not None:
-                states.append((number, place + 1, skipped))
-        return sorted(found, key=lambda phrase: (-phrase[0], phrase[1]))
+            if ANY_WORD in following:
+                states.append((following[ANY_WORD], place + 1, skipped))
+            if ANY_NUMBER in following and word.isdecimal():
+                states.append((following[ANY_NUMBER], place + 1, skipped))
+        return sorted(found, key=lambda phrase: (-phrase[0], phrase[1])) if found else []
 
     def _context_before(self, words: Sequence[Word], at: int, wanted: frozenset[str]) -> int | None:
         """Where a wanted word stands before a phrase with only bridges between, or None."""
@@ -194,7 +199,7 @@ def split_words(text: str) -> list[Word]:
             last = words.pop()
             words.append(Word(last.text + "t", last.start, match.end(), last.gap))
         else:
-            gap = _gap(between) if words else Gap.SENTENCE
+            gap = (Gap.SOFT if between == " " else _gap(between)) if words else Gap.SENTENCE
             words.append(Word(fold(match[0]), start, match.end(), gap))
         end = match.end()
     return words
@@ -204,7 +209,12 @@ def phrase_words(phrase: str) -> list[str]:
     """A phrase's words as they are looked for."""
     words: list[str] = []
     for part in phrase.removeprefix(ALONE).split():
-        words += [part] if part in (ANY_WORD, ANY_NUMBER) else [w.text for w in split_words(part)]
+        if part.isascii() and part.isalnum():
+            words.append(part.lower())
+        elif part in (ANY_WORD, ANY_NUMBER):
+            words.append(part)
+        else:
+            words += [word.text for word in split_words(part)]
     return words
 
 
@@ -217,8 +227,6 @@ def fold(word: str) -> str:
 
 
 def _gap(between: str) -> Gap:
-    if between == " ":
-        return Gap.SOFT
     # A space stands for the word that follows: "a.b" ends no sentence.
     if _SENTENCE.search(between):
         return Gap.SENTENCE

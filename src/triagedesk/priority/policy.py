@@ -141,6 +141,16 @@ def spell_out(pattern: str, language: str, vocabulary: Vocabulary) -> list[str]:
     ]
 
 
+def count_spelled(pattern: str, language: str, vocabulary: Vocabulary) -> int:
+    """How many phrases a pattern stands for; raises KeyError for a class that does not exist."""
+    count = 1
+    for match in _CLASS.finditer(pattern):
+        if match[0] not in (ANY_WORD, ANY_NUMBER):
+            by_language = vocabulary.classes[match[1]]
+            count *= len(by_language.get(language) or by_language["en"])
+    return count
+
+
 @lru_cache(maxsize=1)
 def _bundled() -> PriorityPolicy:
     from triagedesk.priority.loading import read_policy  # noqa: PLC0415 - as above

@@ -31,6 +31,7 @@ _REGION = re.compile(r"([A-Za-z]{2,3})(?:-([A-Za-z0-9 ]{1,40}))?", re.ASCII)
 _LONGEST_NIGHT = 12 * 3600
 _LONGEST_TARGET = 10_000
 _LEAP_YEAR = 2024
+_LONGEST_CODE = 3
 _LONGEST_CLOSURE = timedelta(days=366)
 _WINDOW_HINT = "e.g. 09:00-17:00; 22:00-06:00 is over midnight"
 
@@ -184,7 +185,10 @@ class _Reader:
                 text = self.text(item, at)
             match = _REGION.fullmatch(text)
             if match:
-                yield Holidays(country=match[1].upper(), subdivision=match[2] or "")
+                # Codes are short and in capitals; `Augsburg` is a name.
+                part = match[2] or ""
+                part = part.upper() if len(part) <= _LONGEST_CODE else part
+                yield Holidays(country=match[1].upper(), subdivision=part)
             elif text:
                 self.wrong(item, at, f"{text[:80]!r} is no country", "e.g. DE or DE-BY")
 

@@ -1,6 +1,6 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `agents`, `reports`, `runs`.
+Queries stand by noun: `tickets`, `agents`, `corrections`, `reports`, `runs`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from triagedesk.errors import StoreError
 from triagedesk.store.agents import AgentQueries
+from triagedesk.store.corrections import CorrectionQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
 from triagedesk.store.reports import ReportQueries
 from triagedesk.store.runs import RunQueries
@@ -26,7 +27,7 @@ _MIGRATION_LOCK = 7_126_001
 _DESK_LOCK = 7_126_002
 
 
-class Transaction(TicketQueries, AgentQueries, ReportQueries, RunQueries):
+class Transaction(TicketQueries, AgentQueries, CorrectionQueries, ReportQueries, RunQueries):
     """All queries over one open transaction."""
 
 
@@ -113,7 +114,7 @@ def _migrate(connection: Connection) -> None:
     # Alembic takes a fifth of a second to import: ask first whether there is anything to do.
     folder = files("triagedesk.store") / "migrations"
     newest = max(
-        entry.name.removesuffix(".py")
+        entry.name.partition("_")[0]
         for entry in (folder / "versions").iterdir()
         if entry.name.endswith(".py") and entry.name[0].isdigit()
     )

@@ -217,6 +217,25 @@ deliveries = Table(
     Column("attempted_at", Utc, nullable=False),
 )
 
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    # none for a line of imported history
+    Column("ticket_id", Key, ForeignKey("tickets.id")),
+    # the same for texts a model reads alike
+    Column("text_key", String(64), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("request_category", Text, nullable=False),
+    Column("request_type", Text, nullable=False),
+    Column("made_at", Utc, nullable=False),
+    Column("made_by", Text, nullable=False),
+    # what was learned together can be undone together
+    Column("lesson", String(40), nullable=False, index=True),
+    # none while it counts
+    Column("undone_at", Utc),
+)
+
 model_answers = Table(
     "model_answers",
     metadata,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from triagedesk.classify import Classifier, StageResult, Usage
 from triagedesk.classify.corrections import Correction, text_key
 from triagedesk.classify.evaluate import Case, CurvePoint, Evaluation, Outcome
 from triagedesk.cleaning import excerpt
+from triagedesk.errors import TriagedeskError
 from triagedesk.tickets import Ticket
 
 #: Corrections after which the learning curve is measured, as far as there are so many.
@@ -27,13 +28,45 @@ MOST_NOTES = 10
 Advance = Callable[[int], None]
 
 
+class Watched:
+    """A language-model stage, and what was asked of it and what it failed at."""
+
+    def __init__(self, stage: Classifier) -> None:
+        self._stage = stage
+        #: Tickets handed to it.
+        self.asked = 0
+        #: Failure -> tickets it left without an answer.
+        self.failures: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self._stage.name
+
+    @property
+    def version(self) -> str:
+        """The stage's version."""
+        return self._stage.version
+
+    def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
+        """Pass on, and keep count; a stage that fails as a whole fails for each ticket."""
+        self.asked += len(tickets)
+        try:
+            result = self._stage.classify(tickets, catalog)
+        except TriagedeskError as error:
+            result = StageResult(failures=dict.fromkeys((t.id for t in tickets), error.message))
+        for reason in result.failures.values():
+            self.failures[reason] = self.failures.get(reason, 0) + 1
+        return result
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
     """A classifier ready to answer."""
 
     classifier: Classifier
-    #: Counts the tickets handed to a language model.
-    asked: Callable[[], int] = lambda: 0
+    #: The language model within it, where there is one.
+    llm: Watched | None = None
     #: What is missing, in plain words.
     missing: tuple[str, ...] = ()
 
@@ -52,8 +85,6 @@ class Plan:
     #: 0: zero-shot; else each part is answered having learnt from the others.
     folds: int = 0
     seed: int = 0
-    #: Whether to measure the learning curve (with folds only).
-    curve: bool = True
 
 
 def run(
@@ -190,20 +221,23 @@ class _Asking:
             result = contestant.classifier.classify([c.ticket for c in chunk], self._catalog)
             self.seconds += self._clock() - began
             self.usage += result.usage
-            self._note(result.failures)
             found += [_outcome(case, result, fold) for case in chunk]
             self._advance(len(chunk))
-        self.asked += contestant.asked()
+        self._add_up(contestant)
         # Each fold's model has a version of its own; the first stands for them.
         self.version = self.version or contestant.classifier.version
-        for note in contestant.missing:
-            self._note({"": note})
         return found
 
-    def _note(self, failures: Mapping[str, str]) -> None:
-        for reason in failures.values():
-            if len(self.notes) < MOST_NOTES:
-                self.notes[reason] = None
+    def _add_up(self, contestant: Contestant) -> None:
+        notes = list(contestant.missing)
+        if contestant.llm:
+            self.asked += contestant.llm.asked
+            notes += [
+                f"the language model had no answer for {count} of {contestant.llm.asked} tickets: "
+                f"{excerpt(reason)}"
+                for reason, count in contestant.llm.failures.items()
+            ]
+        self.notes.update(dict.fromkeys(notes[: MOST_NOTES - len(self.notes)]))
 
 
 def _outcome(case: Case, result: StageResult, fold: int) -> Outcome:

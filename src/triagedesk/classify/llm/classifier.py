@@ -17,6 +17,7 @@ from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
 from triagedesk.classify.llm.prompt import PROMPT_VERSION, LabelBook, Question, ask, build_prompt
 from triagedesk.classify.llm.providers import check_model
 from triagedesk.classify.llm.reply import PROBABILITIES, LlmAnswer, read_reply
+from triagedesk.classify.redact import REDACTION_VERSION, Redaction
 from triagedesk.tickets import Classification, DecidedBy, Ticket
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class LlmClassifier:
     Never raises for what a model or its server does: a ticket it has no answer for is in
     `failures` with the reason. Raises SettingsError at once for a model that cannot be reached
     as configured. Without a delay between batches, up to `parallel` calls are under way at once.
+    With `redact`, personal data is replaced before anything is sent, and put back in the
+    evidence. Synchronous: call it from a thread that runs no event loop of its own.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class LlmClassifier:
         parallel: int = 4,
         max_characters: int = 3000,
         max_output_tokens: int | None = None,
+        redact: bool = False,
         cache: AnswerCache | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -66,6 +70,7 @@ class LlmClassifier:
         self._max_retries = max(0, max_retries)
         self._parallel = 1 if self._delay else max(1, parallel)
         self._max_characters = max(100, max_characters)
+        self._redact = redact
         self._cache: AnswerCache = MemoryCache() if cache is None else cache
         self._sleep = sleep
         self._api_key = api_key
@@ -99,7 +104,8 @@ class LlmClassifier:
 
     @property
     def _model_version(self) -> str:
-        return f"prompt:{PROMPT_VERSION}:t{self._temperature}:c{self._max_characters}"
+        redacted = f":{REDACTION_VERSION}" if self._redact else ""
+        return f"prompt:{PROMPT_VERSION}:t{self._temperature}:c{self._max_characters}{redacted}"
 
     def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
         """Classify tickets (distinct ids) into labels that `catalog.candidates` allows each."""
@@ -111,10 +117,16 @@ class LlmClassifier:
         """Classify, reporting after each call how many tickets are settled."""
         questions: dict[str, Question] = {}
         keys: dict[str, str] = {}
+        redactions: dict[str, Redaction] = {}
         failures: dict[str, str] = {}
         for ticket in tickets:
+            redactions[ticket.id] = redaction = Redaction()
             question = ask(
-                ticket, catalog, max_characters=self._max_characters, key_extra=self.version
+                ticket,
+                catalog,
+                max_characters=self._max_characters,
+                key_extra=self.version,
+                hide=redaction.hide if self._redact else None,
             )
             if not question.text:
                 failures[ticket.id] = "the ticket has no text"
@@ -135,7 +147,7 @@ class LlmClassifier:
         answers: dict[str, Classification] = {}
         for ticket_id, key in keys.items():
             if answer := outcome.answers.get(key):
-                answers[ticket_id] = self._classification(answer)
+                answers[ticket_id] = self._classification(answer, redactions[ticket_id])
             else:
                 failures[ticket_id] = outcome.failures[key]
         return StageResult(answers=answers, failures=failures, usage=outcome.usage)
@@ -168,7 +180,7 @@ class LlmClassifier:
             ).run(unknown, self._batch_size)
         return replace(outcome, answers=known | dict(outcome.answers))
 
-    def _classification(self, answer: LlmAnswer) -> Classification:
+    def _classification(self, answer: LlmAnswer, redaction: Redaction) -> Classification:
         nothing_fits = answer.label is None
         return Classification(
             label=answer.label,
@@ -180,7 +192,7 @@ class LlmClassifier:
             notes=("the language model found nothing in the catalog that fits",)
             if nothing_fits
             else (),
-            evidence=answer.evidence,
+            evidence=tuple(redaction.restore(phrase) for phrase in answer.evidence),
             impact=answer.impact,
             urgency=answer.urgency,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -31,6 +31,11 @@ LEVEL_WORDS = ("high", "medium", "low", "unstated")
 MAX_SUBJECT = 300
 #: Most characters of a catalog entry's description, and of each of its examples.
 MAX_DESCRIPTION, MAX_EXAMPLES, MAX_EXAMPLE = 400, 3, 160
+#: Replaces personal data in a text by placeholders.
+Hide = Callable[[str], str]
+#: Longest piece of personal data that is recognised, in characters.
+LONGEST_HIDDEN = 256
+
 #: Most deciding phrases per ticket.
 MAX_EVIDENCE = 3
 
@@ -174,13 +179,18 @@ def answer_schema(book: LabelBook, ids: Mapping[str, Question]) -> dict[str, Any
 
 
 def ask(
-    ticket: Ticket, catalog: ServiceCatalog, *, max_characters: int, key_extra: str
+    ticket: Ticket,
+    catalog: ServiceCatalog,
+    *,
+    max_characters: int,
+    key_extra: str,
+    hide: Hide | None = None,
 ) -> Question:
     """What would be asked about a ticket; `key_extra` is whatever else its answer depends on."""
     entries = catalog.candidates(ticket.request_category, ticket.request_type)
     allowed = tuple(entry.label for entry in entries)
-    subject = clean(ticket.short_description, MAX_SUBJECT)
-    body = clean(ticket.long_description, max_characters)
+    subject = clean(ticket.short_description, MAX_SUBJECT, hide)
+    body = clean(ticket.long_description, max_characters, hide)
     parts = [PROMPT_VERSION, key_extra, catalog.version, subject, body, *map(list, allowed)]
     digest = hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
     return Question(
@@ -192,19 +202,26 @@ def ask(
     )
 
 
-def clean(text: str, limit: int) -> str:
+def clean(text: str, limit: int, hide: Hide | None = None) -> str:
     """Text without control and invisible characters, cut to `limit` characters.
 
     Invisible ones go because they carry instructions that no person reading the ticket can see.
+    `hide` replaces personal data, before the cut, which may go through the middle of one.
     """
     # Only this much can matter: a ticket may be a megabyte of white space.
     head = text[: 4 * limit].replace("\r\n", "\n")
     kept = "".join(c for c in head if c in "\n\t" or unicodedata.category(c)[0] != "C")
     lines = [" ".join(line.split()) for line in kept.split("\n")]
     result = "\n".join(line for line in lines if line)
+    more = len(text) > 4 * limit
+    if hide is not None:
+        result = hide(result)
+        if more:
+            # The head may end inside a number or an address, too short to be recognised.
+            result = result[:-LONGEST_HIDDEN]
     if len(result) > limit:
-        return result[: limit - 4].rstrip() + " […]"
-    return result + (" […]" if len(text) > 4 * limit else "")
+        result, more = result[: limit - 4].rstrip(), True
+    return result + " […]" if more else result
 
 
 def _call_ids(questions: Sequence[Question]) -> list[str]:

@@ -121,8 +121,10 @@ def _compatible(name: str, api_key: str, base_url: str | None) -> Model[Any]:
     # Such servers turn the schema into a grammar and want it as it is; the rewriting for
     # OpenAI's strict mode would lose the bounds on array lengths.
     plain = ModelProfile(json_schema_transformer=None)
+    # Many a manual gives the whole address of the call; the SDK appends that part itself.
+    url = str(base_url).rstrip("/").removesuffix("/chat/completions")
     provider = OpenAICompatibleProvider(
-        "openai-compatible", base_url=str(base_url), api_key=api_key, profile=plain
+        "openai-compatible", base_url=url, api_key=api_key, profile=plain
     )
     return OpenAIChatModel(name, provider=provider)
 

@@ -134,7 +134,10 @@ class Caller:
         form = _parameters(prompt.schema, mode)
         try:
             return await model_request(
-                model, messages, model_settings=self._settings, model_request_parameters=form
+                model,
+                messages,
+                model_settings=_accepted(self._settings, model),
+                model_request_parameters=form,
             )
         except (LookupError, TypeError, ValueError) as error:
             # How pydantic-ai and the SDKs below it trip over some malformed answers, e.g. one
@@ -174,6 +177,18 @@ def read_response(response: ModelResponse) -> Reply | CallFailed:
     else:
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
     return Reply(text=text, truncated=response.finish_reason == "length", usage=usage)
+
+
+def _accepted(settings: ModelSettings, model: Model[Any]) -> ModelSettings:
+    """The settings the model takes: one that always reasons has no temperature to set."""
+    accepted = settings.copy()
+    reasons = model.profile.get("openai_supports_reasoning", False) and (
+        model.profile.get("thinking_enabled_by_default", False)
+        or not model.profile.get("openai_supports_reasoning_effort_none", False)
+    )
+    if reasons:
+        accepted.pop("temperature", None)
+    return accepted
 
 
 def _parameters(schema: Mapping[str, Any], mode: str) -> ModelRequestParameters:

@@ -1,0 +1,245 @@
+"""The store's contract about its schema: making it, opening it, copying it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, select, text
+from sqlalchemy.engine import Connection
+
+from support.records import (
+    NOW,
+    SOURCE,
+    a_report,
+    a_ticket,
+    an_agent,
+    decide,
+    give,
+    loads,
+    on_duty,
+    receive,
+)
+from support.store_processes import open_store
+from triagedesk.errors import StoreError
+from triagedesk.store import Store
+from triagedesk.store.engine import open_engine
+from triagedesk.store.reports import Delivery
+from triagedesk.store.runs import StoredCatalog
+from triagedesk.store.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'new' / 'folder' / 'desk.db'}"
+        return
+    with request.getfixturevalue("postgres_server").empty_database() as url:
+        yield url
+
+
+def alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("triagedesk.store") / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(
+        connection, opts={"compare_type": True, "compare_server_default": True}
+    )
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_migrations_make_the_tables_the_queries_know(empty_url: str) -> None:
+    store = Store.open(empty_url)
+    with store.begin() as transaction:
+        assert differences(transaction.connection) == []
+        names = set(inspect(transaction.connection).get_table_names())
+    store.close()
+    assert names == {*metadata.tables, "alembic_version"}
+
+
+def test_the_migrations_go_down_and_up_again(empty_url: str) -> None:
+    store = Store.open(empty_url)
+    with store.begin() as transaction:
+        connection = transaction.connection
+        command.downgrade(alembic(connection), "base")
+        assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+        command.upgrade(alembic(connection), "head")
+        assert differences(connection) == []
+    store.close()
+
+
+def test_opening_twice_keeps_everything(empty_url: str) -> None:
+    first = Store.open(empty_url)
+    receive(first, [a_ticket()])
+    second = Store.open(empty_url)
+    with second.read() as transaction:
+        assert len(transaction.undecided("run-1")) == 1
+    first.close()
+    second.close()
+
+
+@pytest.mark.xdist_group("processes")
+def test_four_processes_may_open_a_new_database_at_once(empty_url: str) -> None:
+    context = get_context("spawn")
+    workers = [context.Process(target=open_store, args=(empty_url,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
+    store = Store.open(empty_url)
+    with store.begin() as transaction:
+        assert differences(transaction.connection) == []
+    store.close()
+
+
+def test_many_threads_may_open_a_new_database_at_once(empty_url: str) -> None:
+    # Closer together than processes ever are: all meet at the switch to WAL.
+    errors: list[BaseException] = []
+    together = threading.Barrier(6)
+
+    def open_it() -> None:
+        together.wait()
+        try:
+            Store.open(empty_url).close()
+        except BaseException as error:  # noqa: BLE001 - shown below
+            errors.append(error)
+
+    Store.open("sqlite://").close()  # imports are not what this is about
+    threads = [threading.Thread(target=open_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_database_of_a_newer_version_is_refused_and_kept(empty_url: str) -> None:
+    store = Store.open(empty_url)
+    with store.begin() as transaction:
+        transaction.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(StoreError, match="made by a newer version of Triagedesk"):
+        Store.open(empty_url)
+    engine = open_engine(empty_url)
+    with engine.connect() as connection:
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    engine.dispose()
+    assert found == "9999"
+
+
+def test_sqlite_keeps_what_was_committed_even_when_the_power_fails(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'desk.db'}")
+    with store.read() as transaction:
+        settings = [
+            transaction.connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    store.close()
+    assert settings == ["wal", 2, 1]
+
+
+def test_reading_waits_for_no_writer(store: Store) -> None:
+    receive(store, [a_ticket("1")])
+    with store.begin() as writing:
+        writing.receive("run-1", SOURCE, [a_ticket("2")], (), NOW)
+        with store.read() as reading:
+            assert len(reading.undecided("run-1")) == 1
+
+
+# copying
+
+
+def fill(store: Store) -> None:
+    """At least one row in each table."""
+    on_duty(store, an_agent("ann"), an_agent("bob", load=3))
+    receive(store, [a_ticket(str(number), f"Ticket {number} 🙂") for number in range(1500)])
+    keys = decide(store)
+    give(store, {keys["1"]: "ann", keys["2"]: None})
+    delivery = Delivery(
+        recipient="a@example.com",
+        state="pending",
+        channel="smtp",
+        fingerprint="f",
+        attempts=1,
+        error="450",
+        attempted_at=NOW,
+    )
+    catalog = StoredCatalog(
+        version="v", origin="o", text="t", etag="", last_modified="", loaded_at=NOW
+    )
+    with store.begin() as transaction:
+        transaction.connection.execute(
+            metadata.tables["broken_tickets"].insert(),
+            {
+                "run_id": "run-1",
+                "source": SOURCE,
+                "position": 1,
+                "external_id": "",
+                "reason": "r",
+                "raw": "{}",
+            },
+        )
+        transaction.add_report(a_report(recipients=("a@example.com",)), b"PK\x03\x04")
+        transaction.save_delivery("run-1", delivery)
+        transaction.save_catalog(catalog)
+        transaction.move_cursor(SOURCE, "1", NOW)
+        transaction.take_lease("run", "somebody", NOW)
+        transaction.keep_model_answers({"k": "answer"}, NOW)
+        transaction.audit("report resent", "run-1", actor="cli", at=NOW, details={"to": []})
+
+
+def rows_of(store: Store) -> dict[str, list[Any]]:
+    with store.read() as transaction:
+        return {
+            table.name: [
+                {**row, **({"content": b""} if "content" in row else {})}
+                for row in transaction.connection.execute(
+                    select(table).order_by(*table.primary_key.columns)
+                ).mappings()
+            ]
+            for table in metadata.sorted_tables
+        }
+
+
+def check_copy(store: Store, copy: Store) -> None:
+    fill(store)
+    before = rows_of(store)
+    assert all(before.values())
+    store.copy_into(copy)
+    assert rows_of(copy) == before
+    with copy.read() as transaction:
+        assert transaction.report_content("run-1") == b""
+    # The copy is a store to work with, and the original knows nothing of that.
+    receive(copy, [a_ticket("new")], run_id="run-2")
+    give(copy, dict.fromkeys(decide(copy, "run-2").values(), "bob"), "run-2")
+    with copy.begin() as transaction:
+        transaction.audit("x", "y", actor="cli", at=NOW)
+    assert loads(copy) == {"ann": 1, "bob": 4}
+    assert rows_of(store) == before
+
+
+def test_a_copy_in_memory_has_equal_rows(store: Store) -> None:
+    copy = Store.open("sqlite://")
+    check_copy(store, copy)
+    copy.close()
+
+
+def test_a_copy_in_the_same_kind_of_database_has_equal_rows(store: Store, empty_url: str) -> None:
+    copy = Store.open(empty_url)
+    check_copy(store, copy)
+    copy.close()
