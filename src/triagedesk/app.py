@@ -17,10 +17,10 @@ from typing import Any
 
 import structlog
 
-from triagedesk import dataset, evaluating, pipeline, reporting
+from triagedesk import dataset, evaluating, learning, pipeline, reporting
 from triagedesk.agents import Agent
 from triagedesk.assign import AssignPolicy
-from triagedesk.catalog import ServiceCatalog
+from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier
 from triagedesk.classify.cascade import Cascade
@@ -58,7 +58,7 @@ from triagedesk.sources.http import is_web_address
 from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
 from triagedesk.store.lease import hold
-from triagedesk.tickets import BrokenTicket, Classification, Ticket
+from triagedesk.tickets import BrokenTicket, Classification, Ticket, TriagedTicket
 
 _SAMPLE = files("triagedesk.sample")
 
@@ -177,7 +177,9 @@ def roster_reader(settings: Settings) -> Callable[[], Sequence[Agent]] | None:
 def classifier(settings: Settings, store: Store | None) -> Classifier:
     """The local model, and behind it the language model where one is configured."""
     local = LocalClassifier(
-        model_dir=settings.model_dir, promised_precision=settings.auto_precision
+        model_dir=settings.model_dir,
+        promised_precision=settings.auto_precision,
+        corrections=_corrections(store) if store else (),
     )
     if not settings.llm_model_name:
         return Cascade(local=local)
@@ -195,6 +197,22 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
         temperature=settings.llm_temperature,
         timeout=settings.llm_timeout,
         cache=_StoredAnswers(store) if store else MemoryCache(),
+    )
+
+
+def _corrections(store: Store) -> tuple[Correction, ...]:
+    """What people have corrected so far, as the local model learns it."""
+    with store.read() as transaction:
+        stored = transaction.corrections()
+    return tuple(
+        Correction(
+            text=item.text,
+            label=item.label,
+            ticket_id=str(item.ticket_key or ""),
+            made_at=item.made_at,
+            made_by=item.made_by,
+        )
+        for item in stored
     )
 
 
@@ -331,6 +349,26 @@ def rebuild_report(settings: Settings, run_id: str, output: Path) -> str:
         _, content = reporting.build_report(desk, wanted, desk.now())
         write_file(output, content)
     return wanted
+
+
+def correct_ticket(
+    settings: Settings, ticket_id: str, category: str, kind: str, by: str
+) -> tuple[learning.Learned, TriagedTicket]:
+    """Record a person's answer for a ticket."""
+    with open_desk(settings, RunOptions()) as desk:
+        return learning.correct(desk, ticket_id, Label(category, kind), by=by)
+
+
+def learn_history(settings: Settings, history: Path, by: str) -> learning.Learned:
+    """Learn from a file of closed tickets."""
+    with open_desk(settings, RunOptions()) as desk:
+        return learning.learn(desk, FileSource(history, name="history").fetch(""), by=by)
+
+
+def undo_lesson(settings: Settings, lesson: str, by: str) -> int:
+    """Take a lesson back."""
+    with open_desk(settings, RunOptions()) as desk:
+        return learning.undo(desk, lesson, by=by)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,6 +154,8 @@ def classify(
     classifier: Classifier, tickets: Sequence[Ticket], catalog: ServiceCatalog
 ) -> tuple[list[Classification], Usage]:
     """Step 3: what arrived filled stays; the classifier answers for the rest."""
+    # Ids are unique per source only, and what an earlier run left may be of another source.
+    tickets = [replace(ticket, id=str(number)) for number, ticket in enumerate(tickets)]
     arrived = {ticket.id: _as_it_arrived(ticket, catalog) for ticket in tickets}
     asked = [ticket for ticket in tickets if arrived[ticket.id] is None]
     result = classifier.classify(asked, catalog)

@@ -168,7 +168,8 @@ def load_settings(
         settings = Settings.model_validate({name.lower(): value for name, value in given.items()})
     except ValidationError as error:
         problems += _from_pydantic(error)
-    problems += _half_configured(given)
+    unreadable = {problem.where.removesuffix("_FILE") for problem in problems}
+    problems += [p for p in _half_configured(given) if p.where not in unreadable]
     if problems or settings is None:
         raise SettingsError(problems=problems)
     return settings
@@ -176,13 +177,21 @@ def load_settings(
 
 def _read(environ: Mapping[str, str], directory: Path) -> tuple[dict[str, str], list[Problem]]:
     """Every known setting that is given and not empty, with `NAME_FILE` read."""
-    merged: dict[str, str | None] = {**dotenv_values(directory / ".env"), **environ}
+    problems: list[Problem] = []
+    merged: dict[str, str | None] = {}
+    try:
+        # A password may contain ${...}: nothing is put in its place. Windows writes a BOM.
+        merged = dotenv_values(directory / ".env", interpolate=False, encoding="utf-8-sig")
+    except OSError as error:
+        problems.append(Problem(where=".env", what=f"{error.strerror}"))
+    except UnicodeDecodeError:
+        problems.append(Problem(where=".env", what="is not UTF-8 text"))
+    merged = {**merged, **environ}
     given: dict[str, str] = {}
     for field in Settings.model_fields:
         value = (merged.get(field.upper()) or "").strip()
         if value:
             given[field.upper()] = value
-    problems: list[Problem] = []
     for name in SECRETS:
         path = (merged.get(f"{name}_FILE") or "").strip()
         if not path:
@@ -194,11 +203,18 @@ def _read(environ: Mapping[str, str], directory: Path) -> tuple[dict[str, str], 
             )
             continue
         try:
-            given[name] = Path(path).read_text(encoding="utf-8")[:_LARGEST_SECRET].strip()
+            with Path(path).open(encoding="utf-8") as file:
+                secret = file.read(_LARGEST_SECRET + 1).strip()
         except OSError as error:
             problems.append(Problem(where=place, what=f"{path}: {error.strerror}"))
         except UnicodeDecodeError:
             problems.append(Problem(where=place, what=f"{path} is not text"))
+        else:
+            if 0 < len(secret) <= _LARGEST_SECRET:
+                given[name] = secret
+            else:
+                what = "is too long" if secret else "is empty"
+                problems.append(Problem(where=place, what=f"{path} {what}"))
     return given, problems
 
 

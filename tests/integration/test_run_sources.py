@@ -132,7 +132,7 @@ def test_an_empty_helpdesk_is_no_error_and_no_reason_for_a_mail(sqlite_desk: Who
         (Reply(status=503), 3, "did not answer after 4 tries"),
         (Reply(delay=30), 3, "no answer within 0.3 seconds"),
         (Reply(body="<html>login</html>"), 3, "is a web page, not YAML"),
-        (Reply(body=CATALOG.replace("value: 8", "value: -8")), 2, "line 18"),
+        (Reply(body=CATALOG.replace("value: 8", "value: -8")), 2, "line 15"),
         (Reply(body=""), 2, "cannot be used"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from support.exim import Exim, exim_is_missing
 from support.reports import mail
-from support.smtp import PASSWORD, USERNAME, Exim, exim_is_missing
+from support.smtp import PASSWORD, USERNAME
 from triagedesk.outbox.smtp import SmtpChannel
 
 pytestmark = pytest.mark.skipif(bool(exim_is_missing()), reason=exim_is_missing() or "runs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,8 +31,10 @@ from support.records import (
     receive,
 )
 from support.store_processes import open_store
+from triagedesk.catalog import Label
 from triagedesk.errors import StoreError
 from triagedesk.store import Store
+from triagedesk.store.corrections import StoredCorrection
 from triagedesk.store.engine import open_engine
 from triagedesk.store.reports import Delivery
 from triagedesk.store.runs import StoredCatalog
@@ -63,33 +66,26 @@ def differences(connection: Connection) -> list[Any]:
 
 
 def test_the_migrations_make_the_tables_the_queries_know(empty_url: str) -> None:
-    store = Store.open(empty_url)
-    with store.begin() as transaction:
+    with closing(Store.open(empty_url)) as store, store.begin() as transaction:
         assert differences(transaction.connection) == []
         names = set(inspect(transaction.connection).get_table_names())
-    store.close()
     assert names == {*metadata.tables, "alembic_version"}
 
 
 def test_the_migrations_go_down_and_up_again(empty_url: str) -> None:
-    store = Store.open(empty_url)
-    with store.begin() as transaction:
+    with closing(Store.open(empty_url)) as store, store.begin() as transaction:
         connection = transaction.connection
         command.downgrade(alembic(connection), "base")
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
         command.upgrade(alembic(connection), "head")
         assert differences(connection) == []
-    store.close()
 
 
 def test_opening_twice_keeps_everything(empty_url: str) -> None:
-    first = Store.open(empty_url)
-    receive(first, [a_ticket()])
-    second = Store.open(empty_url)
-    with second.read() as transaction:
-        assert len(transaction.undecided("run-1")) == 1
-    first.close()
-    second.close()
+    with closing(Store.open(empty_url)) as first:
+        receive(first, [a_ticket()])
+        with closing(Store.open(empty_url)) as second, second.read() as transaction:
+            assert len(transaction.undecided("run-1")) == 1
 
 
 @pytest.mark.xdist_group("processes")
@@ -101,10 +97,8 @@ def test_four_processes_may_open_a_new_database_at_once(empty_url: str) -> None:
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
-    store = Store.open(empty_url)
-    with store.begin() as transaction:
+    with closing(Store.open(empty_url)) as store, store.begin() as transaction:
         assert differences(transaction.connection) == []
-    store.close()
 
 
 def test_many_threads_may_open_a_new_database_at_once(empty_url: str) -> None:
@@ -129,10 +123,8 @@ def test_many_threads_may_open_a_new_database_at_once(empty_url: str) -> None:
 
 
 def test_a_database_of_a_newer_version_is_refused_and_kept(empty_url: str) -> None:
-    store = Store.open(empty_url)
-    with store.begin() as transaction:
+    with closing(Store.open(empty_url)) as store, store.begin() as transaction:
         transaction.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    store.close()
     with pytest.raises(StoreError, match="made by a newer version of Triagedesk"):
         Store.open(empty_url)
     engine = open_engine(empty_url)
@@ -143,13 +135,12 @@ def test_a_database_of_a_newer_version_is_refused_and_kept(empty_url: str) -> No
 
 
 def test_sqlite_keeps_what_was_committed_even_when_the_power_fails(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path / 'desk.db'}")
-    with store.read() as transaction:
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    with closing(Store.open(url)) as store, store.read() as transaction:
         settings = [
             transaction.connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
-    store.close()
     assert settings == ["wal", 2, 1]
 
 
@@ -182,6 +173,15 @@ def fill(store: Store) -> None:
     catalog = StoredCatalog(
         version="v", origin="o", text="t", etag="", last_modified="", loaded_at=NOW
     )
+    correction = StoredCorrection(
+        ticket_key=keys["1"],
+        text_key="k",
+        text="Ticket 1",
+        label=Label("Access", "Reset password"),
+        made_at=NOW,
+        made_by="lead",
+        lesson="one",
+    )
     with store.begin() as transaction:
         transaction.connection.execute(
             metadata.tables["broken_tickets"].insert(),
@@ -197,6 +197,7 @@ def fill(store: Store) -> None:
         transaction.add_report(a_report(recipients=("a@example.com",)), b"PK\x03\x04")
         transaction.save_delivery("run-1", delivery)
         transaction.save_catalog(catalog)
+        transaction.correct([correction])
         transaction.move_cursor(SOURCE, "1", NOW)
         transaction.take_lease("run", "somebody", NOW)
         transaction.keep_model_answers({"k": "answer"}, NOW)
@@ -219,7 +220,7 @@ def rows_of(store: Store) -> dict[str, list[Any]]:
 def check_copy(store: Store, copy: Store) -> None:
     fill(store)
     before = rows_of(store)
-    assert all(before.values())
+    assert [name for name, rows in before.items() if not rows] == []
     store.copy_into(copy)
     assert rows_of(copy) == before
     with copy.read() as transaction:
@@ -234,12 +235,10 @@ def check_copy(store: Store, copy: Store) -> None:
 
 
 def test_a_copy_in_memory_has_equal_rows(store: Store) -> None:
-    copy = Store.open("sqlite://")
-    check_copy(store, copy)
-    copy.close()
+    with closing(Store.open("sqlite://")) as copy:
+        check_copy(store, copy)
 
 
 def test_a_copy_in_the_same_kind_of_database_has_equal_rows(store: Store, empty_url: str) -> None:
-    copy = Store.open(empty_url)
-    check_copy(store, copy)
-    copy.close()
+    with closing(Store.open(empty_url)) as copy:
+        check_copy(store, copy)

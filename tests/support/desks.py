@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
+
 from triagedesk.agents import Agent, Availability, SkillNeed
 from triagedesk.assign import AssignPolicy, BatchAssignment, WorkItem
 from triagedesk.priority import Priority
@@ -153,7 +154,7 @@ def score_of(
 def best_by_trying(
     items: Sequence[WorkItem], agents: Sequence[Agent], policy: AssignPolicy
 ) -> tuple[float, float]:
-    """The highest objective of all assignments, and the most experience among those that have it."""
+    """The highest objective of all assignments, and the most experience that comes with it."""
     choices = [options(ticket, agents, policy) for ticket in items]
     loads = [agent.load for agent in agents]
 

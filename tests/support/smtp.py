@@ -1,4 +1,4 @@
-"""SMTP servers for tests: one that can be told to misbehave, as a thread or a process, and Exim.
+"""A mail server for tests that can be told to misbehave, as a thread or a process.
 
 In a test:
 
@@ -12,7 +12,7 @@ the same port; its faults, messages and command log are files in `folder`:
 
     python -m support.smtp FOLDER [--port 0] [--starttls | --tls] [--no-auth]
 
-It prints `{"port": ...}` when it is ready. `Exim` is the real thing, where it is installed.
+It prints `{"port": ...}` when it is ready. `support.exim` has the real thing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,12 @@ import contextlib
 import email
 import email.policy
 import json
-import os
-import pwd
 import re
-import shutil
-import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -499,92 +494,6 @@ class SmtpProcess:
         """Command lines as they came."""
         path = self.folder / "commands.log"
         return path.read_text().splitlines() if path.exists() else []
-
-
-def exim_is_missing() -> str:
-    """Why Exim cannot be used here; "" when it can."""
-    if not _exim():
-        return "Exim is not installed (apt-get install exim4-daemon-light)"
-    return "" if os.geteuid() == 0 else "Exim needs root to be started with its own configuration"
-
-
-def _exim() -> str | None:
-    return shutil.which("exim4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-
-
-class Exim:
-    """A throw-away Exim: STARTTLS before AUTH; recipients' names choose what goes wrong.
-
-    `reject@` 550, `full@` 452, `drop@` 550 and hang up, `grey@` 451 the first time; a subject with
-    REFUSE in it is refused with 554 after the message.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, port_nobody_listens_on()
-        self.certificates = Certificates.make(folder / "tls")
-
-    def __enter__(self) -> Self:
-        for name in ("spool", "log", "box", "grey"):
-            (self.folder / name).mkdir()
-        values = {"DIR": str(self.folder), "PORT": str(self.port)}
-        values |= {"USERNAME": USERNAME, "PASSWORD": PASSWORD}
-        text = (TESTS / "support" / "exim.conf").read_text()
-        for name, value in values.items():
-            text = text.replace(f"@{name}@", value)
-        configuration = self.folder / "exim.conf"
-        configuration.write_text(text)
-        configuration.chmod(0o644)
-        self._hand_to_exim(configuration)
-        self._process = subprocess.Popen(
-            [str(_exim()), "-C", str(configuration), "-bdf", "-q1m"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._wait_until_it_listens()
-        return self
-
-    def _hand_to_exim(self, configuration: Path) -> None:
-        owner = pwd.getpwnam("Debian-exim")
-        for path in (self.folder, *self.folder.rglob("*")):
-            if path != configuration:
-                os.chown(path, owner.pw_uid, owner.pw_gid)
-        # pytest's own folders above are for root only.
-        for above in (self.folder, *self.folder.parents):
-            if Path(tempfile.gettempdir()) in above.parents:
-                above.chmod(above.stat().st_mode | 0o055)
-
-    def _wait_until_it_listens(self) -> None:
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            time.sleep(0.05)
-        self.__exit__(None, None, None)
-        raise RuntimeError(f"Exim did not start: see {self.folder / 'log'}")
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        # Exim forks for each delivery; the whole session is ours.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def messages(self, count: int) -> list[EmailMessage]:
-        """The messages delivered, once there are `count` of them or five seconds have passed."""
-        for _ in range(100):
-            paths = sorted((self.folder / "box" / "new").glob("*"))
-            if len(paths) >= count:
-                break
-            time.sleep(0.05)
-        return [
-            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            for path in paths
-        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from support.desks import NOW, best_by_trying, desks, score_of
 from triagedesk.agents import Agent, Availability
 from triagedesk.assign import AssignPolicy, WorkItem, assign_batch, solver

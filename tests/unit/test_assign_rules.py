@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+
 from support.desks import NOW, agent, by_ticket, item, needs
 from triagedesk.agents import Availability, SkillNeed
 from triagedesk.assign import AssignPolicy, WorkItem, assign_batch

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.desks import NOW, agent, by_ticket, item
 from triagedesk.agents import Agent, Availability
 from triagedesk.assign import WorkItem, assign_batch
@@ -29,56 +30,74 @@ T = item("t", "Linux")
 CASES = {
     "weaker and busier": (
         only(T, agent("Ann", L9), agent("Bob", L7, load=9)),
-        "Ann takes this: best on Linux (9/10), with 0 of 20 open; "
-        "Bob was next, but is weaker on Linux (7/10) and is busier (9 of 20).",
+        (
+            "Ann takes this: best on Linux (9/10), with 0 of 20 open; "
+            "Bob was next, but is weaker on Linux (7/10) and is busier (9 of 20)."
+        ),
         "Bob would have it were Ann full or away.",
     ),
     "weaker with more room": (
         only(T, agent("Ann", L9, load=2), agent("Bob", L7)),
-        "Ann takes this: best on Linux (9/10), with 2 of 20 open; "
-        "Bob has more room (0 of 20) but is weaker on Linux (7/10).",
+        (
+            "Ann takes this: best on Linux (9/10), with 2 of 20 open; "
+            "Bob has more room (0 of 20) but is weaker on Linux (7/10)."
+        ),
         "Bob would come first with Linux at 9/10.",
     ),
     "weaker with as much room": (
         only(T, agent("Ann", L9), agent("Bob", L7)),
-        "Ann takes this: best on Linux (9/10), with 0 of 20 open; "
-        "Bob has as much room but is weaker on Linux (7/10).",
+        (
+            "Ann takes this: best on Linux (9/10), with 0 of 20 open; "
+            "Bob has as much room but is weaker on Linux (7/10)."
+        ),
         "Bob would come first with Linux at 10/10.",
     ),
     "stronger but busier": (
         only(T, agent("Ann", L7), agent("Bob", L9, load=15)),
-        "Ann takes this: strong on Linux (7/10), with 0 of 20 open; "
-        "Bob is stronger on Linux (9/10) but is busier (15 of 20).",
+        (
+            "Ann takes this: strong on Linux (7/10), with 0 of 20 open; "
+            "Bob is stronger on Linux (9/10) but is busier (15 of 20)."
+        ),
         "Bob would come first with 10 fewer open tickets.",
     ),
     "as good but busier": (
         only(T, agent("Ann", L7), agent("Bob", L7, load=1)),
-        "Ann takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
-        "Bob would do as well but is busier (1 of 20).",
+        (
+            "Ann takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
+            "Bob would do as well but is busier (1 of 20)."
+        ),
         "Bob would come first with Linux at 8/10.",
     ),
     "tie by experience": (
         only(T, agent("Ann", L7), agent("Bob", L7, experience=3)),
-        "Bob takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
-        "Ann was level, with less experience.",
+        (
+            "Bob takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
+            "Ann was level, with less experience."
+        ),
         "Ann would come first with Linux at 8/10.",
     ),
     "tie by id": (
         only(T, agent("Ann", L7), agent("Bob", L7)),
-        "Ann takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
-        "Bob was level too, and the tie went by id.",
+        (
+            "Ann takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
+            "Bob was level too, and the tie went by id."
+        ),
         "Bob would come first with Linux at 8/10.",
     ),
     "knows the main skill, not the other": (
         only(item("t", "Linux", "VPN"), agent("Ann", {"Linux": 7, "VPN": 3}), agent("Bob", L7)),
-        "Ann takes this: nobody available is stronger on Linux (7/10), also VPN (3/10), "
-        "with 0 of 20 open; Bob has as much room but knows less of the rest it needs.",
+        (
+            "Ann takes this: nobody available is stronger on Linux (7/10), also VPN (3/10), "
+            "with 0 of 20 open; Bob has as much room but knows less of the rest it needs."
+        ),
         "Bob would come first with Linux at 8/10.",
     ),
     "knows only the other": (
         only(item("t", "Linux", "VPN"), agent("Ann", L7), agent("Bob", {"VPN": 7})),
-        "Ann takes this: best on Linux (7/10), with 0 of 20 open; "
-        "Bob has as much room but does not know Linux.",
+        (
+            "Ann takes this: best on Linux (7/10), with 0 of 20 open; "
+            "Bob has as much room but does not know Linux."
+        ),
         "Bob would come first with Linux at 7/10.",
     ),
     "nobody else": (
@@ -97,26 +116,34 @@ CASES = {
             T,
             item("u", "Linux", priority=1),
         ),
-        "Ann takes this: strong on Linux (7/10), with 0 of 20 open (1 after this batch); "
-        "Bob is stronger on Linux (9/10) but is full by then (1 of 1).",
+        (
+            "Ann takes this: strong on Linux (7/10), with 0 of 20 open (1 after this batch); "
+            "Bob is stronger on Linux (9/10) but is full by then (1 of 1)."
+        ),
         "A free slot with Bob could have changed it.",
     ),
     "affinity": (
         only(item("t", "Linux", affinity={"bob": 1.0}), agent("Ann", L7), agent("Bob", L7)),
-        "Bob takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
-        "Ann has as much room but has not dealt with this before.",
+        (
+            "Bob takes this: nobody available is stronger on Linux (7/10), with 0 of 20 open; "
+            "Ann has as much room but has not dealt with this before."
+        ),
         "Ann would come first with Linux at 9/10.",
     ),
     "knows little": (
         only(T, agent("Ann", {"Linux": 3}), agent("Bob", {"Linux": 4}, load=19)),
-        "Ann takes this: knows a little Linux (3/10), with 0 of 20 open; "
-        "Bob is stronger on Linux (4/10) but is busier (19 of 20).",
+        (
+            "Ann takes this: knows a little Linux (3/10), with 0 of 20 open; "
+            "Bob is stronger on Linux (4/10) but is busier (19 of 20)."
+        ),
         "Bob would come first with 17 fewer open tickets.",
     ),
     "fair": (
         only(T, agent("Ann", L5), agent("Bob", {"Linux": 6}, load=9)),
-        "Ann takes this: a fair fit on Linux (5/10), with 0 of 20 open; "
-        "Bob is stronger on Linux (6/10) but is busier (9 of 20).",
+        (
+            "Ann takes this: a fair fit on Linux (5/10), with 0 of 20 open; "
+            "Bob is stronger on Linux (6/10) but is busier (9 of 20)."
+        ),
         "Bob would come first with 7 fewer open tickets.",
     ),
     "no skill needed": (
@@ -131,20 +158,26 @@ CASES = {
     ),
     "skill gap": (
         only(item("t", "SAP", "BW"), agent("Ann", L7, load=3), agent("Bob", load=3)),
-        "Nobody on the roster has SAP or BW: goes by load to Ann, with 3 of 20 open; "
-        "Bob has as much room, and the tie went by id.",
+        (
+            "Nobody on the roster has SAP or BW: goes by load to Ann, with 3 of 20 open; "
+            "Bob was level too, and the tie went by id."
+        ),
         "Someone on the roster with that skill would have.",
     ),
     "skill gap, experience": (
         only(item("t", "SAP"), agent("Ann", load=3), agent("Bob", load=3, experience=1)),
-        "Nobody on the roster has SAP: goes by load to Bob, with 3 of 20 open; "
-        "Ann has as much room and less experience.",
+        (
+            "Nobody on the roster has SAP: goes by load to Bob, with 3 of 20 open; "
+            "Ann was level, with less experience."
+        ),
         "Someone on the roster with that skill would have.",
     ),
     "fallback": (
         only(T, agent("Ann", L7, availability=Availability.OFFLINE), agent("Bob", load=3)),
-        "Bob takes this as nobody with the skill can: Linux: 1 offline; by load, "
-        "with 3 of 20 open; nobody else may take it.",
+        (
+            "Bob takes this as nobody with the skill can: Linux: 1 offline; by load, "
+            "with 3 of 20 open; nobody else may take it."
+        ),
         "Ann (Linux 7/10) could have it, but is excluded: offline.",
     ),
     "fallback, full by then": (
@@ -153,8 +186,10 @@ CASES = {
             item("t", "Linux", priority=4),
             item("u", "Linux"),
         ),
-        "Bob takes this as nobody with the skill can: Linux: 1 full after this batch; by load, "
-        "with 0 of 20 open (1 after this batch); Ann is full by then (1 of 1).",
+        (
+            "Bob takes this as nobody with the skill can: Linux: 1 full after this batch; by load, "
+            "with 0 of 20 open (1 after this batch); Ann is full by then (1 of 1)."
+        ),
         "A free slot with someone else who knows Linux could have.",
     ),
 }

@@ -174,11 +174,7 @@ def by_load_phrase(chosen: Standing, other: Standing | None, *, alone: bool) -> 
         return f"{other.agent.name} is full{after} ({other.share})"
     if other.load > chosen.load + LEVEL:
         return f"{other.agent.name} would be busier{after} ({other.share})"
-    if chosen.agent.experience > other.agent.experience:
-        return f"{other.agent.name} has as much room and less experience"
-    if chosen.agent.id < other.agent.id:
-        return f"{other.agent.name} has as much room, and the tie went by id"
-    return f"{other.agent.name} has as much room: either would have done"
+    return f"{other.agent.name} {_tied(chosen, other)}"
 
 
 def fewer_tickets(chosen: Standing, other: Standing, unit: float) -> str:

@@ -21,7 +21,7 @@ from triagedesk.classify.zeroshot import ZeroShot
 Floats = NDArray[np.float32]
 
 #: Zero-shot logits are this much too sure of themselves.
-ZERO_SHOT_TEMPERATURE = 0.6
+ZERO_SHOT_TEMPERATURE = 0.5
 #: Likeness to every entry, to every topic and to every correction below which a ticket is foreign.
 FOREIGN_ENTRY, FOREIGN_CORRECTION = 0.14, 0.45
 

@@ -55,7 +55,8 @@ def evaluate(
     ] = 0,
     seed: Annotated[int, typer.Option(metavar="N", help="For folds, limit and intervals.")] = 0,
     llm: Annotated[
-        bool, typer.Option("--llm", help="Ask the configured LLM what the local model is unsure of.")
+        bool,
+        typer.Option("--llm", help="Ask the configured LLM what the local model is unsure of."),
     ] = False,
     compare: Annotated[
         tuple[str, str] | None,

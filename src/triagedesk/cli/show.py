@@ -22,6 +22,8 @@ from rich.table import Table
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.desk import RunSummary, SentReport
 from triagedesk.errors import DeliveryError, OutputError, Problem
+from triagedesk.learning import Learned
+from triagedesk.store.corrections import Lesson
 from triagedesk.store.reports import StoredReport
 from triagedesk.tickets import Classification, Ticket
 
@@ -271,6 +273,37 @@ def show_classifications(classified: Sequence[tuple[Ticket, Classification]]) ->
             "review" if answer.needs_review else "",
         )
     _console.print(table)
+
+
+def show_learned(learned: Learned) -> None:
+    """Print what a lesson brought."""
+    _console.print(
+        f"Learned from {_count(learned.corrections, 'correction')}; "
+        f"`triagedesk corrections undo {learned.lesson}` takes it back.",
+        soft_wrap=True,
+    )
+    for earlier in learned.contradicted[:_MOST_NOTES]:
+        text = escape(earlier.text.splitlines()[0][:60])
+        _console.print(
+            f"[yellow]![/] {earlier.made_by} said {escape(str(earlier.label))} of the same text "
+            f"on {earlier.made_at:%Y-%m-%d} ({text}); the newer answer stands.",
+            soft_wrap=True,
+        )
+    for problem in learned.set_aside[:_MOST_NOTES]:
+        _console.print(f"[yellow]![/] Set aside: {escape(str(problem))}", soft_wrap=True)
+    hidden = sum(max(0, len(n) - _MOST_NOTES) for n in (learned.contradicted, learned.set_aside))
+    if hidden:
+        _console.print(f"[yellow]![/] and {hidden} more")
+
+
+def show_lessons(lessons: Sequence[Lesson]) -> None:
+    """Print a table of lessons."""
+    table = Table("lesson", "made (UTC)", "by", "corrections", "")
+    table.columns[0].no_wrap = True
+    for lesson in lessons:
+        made, undone = f"{lesson.made_at:%Y-%m-%d %H:%M}", "undone" if lesson.undone else ""
+        table.add_row(lesson.id, made, escape(lesson.made_by), str(lesson.corrections), undone)
+    _console.print(table if lessons else "Nothing has been corrected yet.")
 
 
 def _listed(counts: Any, *, separator: str = ", ") -> str:

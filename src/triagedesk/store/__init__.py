@@ -45,9 +45,13 @@ class Store:
         Raises SettingsError, StoreBusy or StoreError.
         """
         engine = open_engine(url, lock_timeout=lock_timeout)
-        with clear_errors(engine.url), engine.begin() as connection:
-            _lock(connection, _MIGRATION_LOCK, lock_timeout)
-            _migrate(connection)
+        try:
+            with clear_errors(engine.url), engine.begin() as connection:
+                _lock(connection, _MIGRATION_LOCK, lock_timeout)
+                _migrate(connection)
+        except BaseException:
+            engine.dispose()
+            raise
         return cls(engine, lock_timeout=lock_timeout)
 
     @property

@@ -42,6 +42,12 @@ class RunQueries(Queries):
         )
         self.connection.execute(insert(runs).values(id=run_id, started_at=now, state="running"))
 
+    def record_lesson(self, lesson: str, now: datetime) -> None:
+        """Record what a person decided as a run of its own kind."""
+        self.connection.execute(
+            insert(runs).values(id=lesson, started_at=now, finished_at=now, state="lesson")
+        )
+
     def finish_run(
         self, run_id: str, state: str, summary: Mapping[str, Any], now: datetime
     ) -> None:

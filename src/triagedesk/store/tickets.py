@@ -168,6 +168,16 @@ class TicketQueries(Queries):
             for row in self.connection.execute(query.order_by(tickets.c.id))
         ]
 
+    def tickets_called(self, external_id: str) -> list[ReceivedTicket]:
+        """Tickets of that id, of whatever source, newest first."""
+        query = select(tickets).where(tickets.c.external_id == external_id)
+        return [
+            ReceivedTicket(
+                key=row.id, ticket=_ticket.validate_python(row.payload), received_at=row.received_at
+            )
+            for row in self.connection.execute(query.order_by(tickets.c.id.desc()))
+        ]
+
     def decide(self, run_id: str, triaged: Sequence[TriagedTicket]) -> None:
         """Record decisions, and make each its ticket's current one."""
         record = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)

@@ -62,7 +62,11 @@ def figures_as_json(evaluation: Evaluation, figures: Figures) -> dict[str, Any]:
         "promise": promise_kept(figures.alone_right, evaluation.promised),
         "ece": _rounded(figures.ece),
         "reliability": [
-            {"count": b.count, "confidence": _rounded(b.confidence), "accuracy": _rounded(b.accuracy)}
+            {
+                "count": b.count,
+                "confidence": _rounded(b.confidence),
+                "accuracy": _rounded(b.accuracy),
+            }
             for b in figures.bins
         ],
         "coverage_precision": [

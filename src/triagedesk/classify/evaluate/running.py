@@ -210,9 +210,7 @@ class _Asking:
         self.asked = 0
         self.notes: dict[str, None] = {}
 
-    def outcomes(
-        self, contestant: Contestant, cases: Sequence[Case], fold: int
-    ) -> list[Outcome]:
+    def outcomes(self, contestant: Contestant, cases: Sequence[Case], fold: int) -> list[Outcome]:
         """One outcome a case, in order."""
         found: list[Outcome] = []
         for start in range(0, len(cases), CHUNK):

@@ -44,7 +44,9 @@ def promise_words(figures: Figures, promised: float) -> str:
     kept = promise_kept(figures.alone_right, promised)
     if not figures.alone_right.total:
         return kept
-    return f"{share_words(figures.alone_right)}; promised {promised:.1%}: {kept}".replace("%:", " %:")
+    return f"{share_words(figures.alone_right)}; promised {promised:.1%}: {kept}".replace(
+        "%:", " %:"
+    )
 
 
 def hindsight_words(figures: Figures) -> str:
@@ -54,7 +56,9 @@ def hindsight_words(figures: Figures) -> str:
 
 def curve_words(evaluation: Evaluation) -> str:
     """`0: 41 %, 100: 59 %, …`."""
-    return ", ".join(f"{p.corrections:,}: {100 * p.right / p.total:.0f} %" for p in evaluation.curve)
+    return ", ".join(
+        f"{p.corrections:,}: {100 * p.right / p.total:.0f} %" for p in evaluation.curve
+    )
 
 
 def cost_words(cost: Cost) -> str:

@@ -115,17 +115,11 @@ def model_for(model_name: str, *, api_key: str, base_url: str = "") -> Model[Any
 
 def _compatible(name: str, api_key: str, base_url: str | None) -> Model[Any]:
     from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.profiles import ModelProfile
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-    # Such servers turn the schema into a grammar and want it as it is; the rewriting for
-    # OpenAI's strict mode would lose the bounds on array lengths.
-    plain = ModelProfile(json_schema_transformer=None)
     # Many a manual gives the whole address of the call; the SDK appends that part itself.
     url = str(base_url).rstrip("/").removesuffix("/chat/completions")
-    provider = OpenAICompatibleProvider(
-        "openai-compatible", base_url=url, api_key=api_key, profile=plain
-    )
+    provider = OpenAICompatibleProvider("openai-compatible", base_url=url, api_key=api_key)
     return OpenAIChatModel(name, provider=provider)
 
 
