@@ -121,10 +121,17 @@ def evaluate_file(
     cases = running.sample(labelled.cases, options.limit, seed=options.seed)
     if options.folds > len(cases):
         raise InputError(f"{len(cases)} tickets cannot be divided into {options.folds} folds")
+    bench = _Bench(
+        options=options,
+        cases=cases,
+        catalog=labelled.catalog,
+        makers=makers,
+        progress=progress or Silence(),
+    )
     evaluations = [
         side
         if isinstance(side, Evaluation)
-        else _evaluate(side, options, cases, labelled.catalog, makers, progress or Silence())
+        else bench.evaluate(side)
         for side in _sides(options, precision)
     ]
     comparison = compare(*evaluations, seed=options.seed) if options.compare else None
@@ -212,60 +219,59 @@ def _is_precision(value: str) -> bool:
         return False
 
 
-def _evaluate(
-    policy: Policy,
-    options: EvaluateOptions,
-    cases: Sequence[Case],
-    catalog: ServiceCatalog,
-    makers: Makers,
-    progress: Progress,
-) -> Evaluation:
-    plan = running.Plan(
-        policy=policy.name,
-        promised=policy.precision,
-        folds=options.folds,
-        seed=options.seed,
-    )
-    llm = makers.llm() if policy.way != "local" else None
+@dataclass(frozen=True, kw_only=True)
+class _Bench:
+    """What policies are evaluated with."""
 
-    def learn(corrections: Sequence[Correction]) -> running.Contestant:
-        return _contestant(policy, makers, llm, corrections, catalog)
+    options: EvaluateOptions
+    cases: Sequence[Case]
+    catalog: ServiceCatalog
+    makers: Makers
+    progress: Progress
 
-    progress.start(f"Asking {policy.name}", len(cases))
-    evaluation = running.run(
-        cases, catalog, plan, learn=learn, clock=time.perf_counter, advance=progress.advance
-    )
-    if not options.folds or not options.curve or policy.way == "llm":
-        return evaluation
-    local = replace(policy, way="local")
-    progress.start("Measuring the learning curve", None)
-    curve = running.learning_curve(
-        cases,
-        catalog,
-        plan,
-        # The language model does not learn, and each point would be paid for.
-        learn=lambda corrections: _contestant(local, makers, None, corrections, catalog),
-        advance=progress.advance,
-    )
-    return replace(evaluation, curve=curve)
+    def evaluate(self, policy: Policy) -> Evaluation:
+        """One policy's answers, and its learning curve where one is wanted."""
+        plan = running.Plan(
+            policy=policy.name,
+            promised=policy.precision,
+            folds=self.options.folds,
+            seed=self.options.seed,
+        )
+        llm = self.makers.llm() if policy.way != "local" else None
+        self.progress.start(f"Asking {policy.name}", len(self.cases))
+        evaluation = running.run(
+            self.cases,
+            self.catalog,
+            plan,
+            learn=lambda corrections: self.contestant(policy, corrections, llm),
+            clock=time.perf_counter,
+            advance=self.progress.advance,
+        )
+        if not self.options.folds or not self.options.curve or policy.way == "llm":
+            return evaluation
+        self.progress.start("Measuring the learning curve", None)
+        curve = running.learning_curve(
+            self.cases,
+            self.catalog,
+            plan,
+            # The language model does not learn, and each point would be paid for.
+            learn=lambda corrections: self.contestant(policy, corrections, None),
+            advance=self.progress.advance,
+        )
+        return replace(evaluation, curve=curve)
 
-
-def _contestant(
-    policy: Policy,
-    makers: Makers,
-    llm: Classifier | None,
-    corrections: Sequence[Correction],
-    catalog: ServiceCatalog,
-) -> running.Contestant:
-    """A policy's classifier, its models loaded and what there is to learn learnt."""
-    watched = running.Watched(llm) if llm else None
-    if policy.way == "llm" and watched:
-        return running.Contestant(classifier=watched, llm=watched)
-    local, missing = makers.local(policy.precision, corrections)
-    # Preparing a catalog is done once, not once a ticket: it is kept out of the throughput.
-    local.classify((), catalog)
-    classifier = Cascade(local=local, llm=watched)
-    return running.Contestant(classifier=classifier, llm=watched, missing=missing)
+    def contestant(
+        self, policy: Policy, corrections: Sequence[Correction], llm: Classifier | None
+    ) -> running.Contestant:
+        """A policy's classifier, its models loaded and what there is to learn learnt."""
+        watched = running.Watched(llm) if llm else None
+        if policy.way == "llm" and watched:
+            return running.Contestant(classifier=watched, llm=watched)
+        local, missing = self.makers.local(policy.precision, corrections)
+        # A catalog is prepared once, not once a ticket: that is kept out of the throughput.
+        local.classify((), self.catalog)
+        classifier = Cascade(local=local, llm=watched)
+        return running.Contestant(classifier=classifier, llm=watched, missing=missing)
 
 
 def _measured(evaluation: Evaluation, options: EvaluateOptions) -> Measured:

@@ -104,10 +104,12 @@ def read_labelled(
     for where, item in items:
         try:
             row = _row(where, item, column_name(text_column), column_name(label_column))
-            if row.case_id in seen:
-                raise ValueError(f"id {excerpt(row.case_id, limit=40)} is on {seen[row.case_id]}")
         except ValueError as error:
             broken.append(Problem(where=where, what=str(error)))
+            continue
+        if row.case_id in seen:
+            what = f"id {excerpt(row.case_id, limit=40)} is there already: {seen[row.case_id]}"
+            broken.append(Problem(where=where, what=what))
             continue
         seen[row.case_id] = where
         rows.append(row)
@@ -220,7 +222,7 @@ def _name(cells: Mapping[str, Any], column: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{column} is not text: {excerpt(value, limit=80)}")
+        raise ValueError(f"{column} is not text: {excerpt(value, limit=80)}")  # noqa: TRY004
     name = clean_name(str(value)[: MAX_LABEL * 4])
     if len(name) > MAX_LABEL:
         raise ValueError(f"{column} is longer than {MAX_LABEL} characters")

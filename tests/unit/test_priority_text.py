@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagedesk.priority import Level, Priority, PriorityDecision, PriorityPolicy, prioritise
@@ -24,6 +24,7 @@ MM|The low-priority queue is stuck|messages in it do not leave
 MM|Broken link in the phishing awareness course|
 MM|Mail|If you are not the intended recipient notify the sender immediately.
 MM||
+MM|Printer|Hello everyone, pressing the button gives an error
 MM|Tomorrow|I am back tomorrow. Outlook crashes.
 HH|Server down|
 HH|Mail server is currently completely down|
@@ -169,6 +170,13 @@ def test_the_phrases_that_decided_are_quoted_as_written() -> None:
     assert found.evidence == ("NOT that urgent", "All remote users")
 
 
+def test_a_phrase_never_ends_with_a_word_it_may_skip() -> None:
+    assert read("It is high priority currently and the server is currently down now").evidence == (
+        "high priority",
+        "server is currently down",
+    )
+
+
 def test_what_was_assumed_is_said() -> None:
     assert read("Mouse").evidence == ("urgency assumed: medium", "impact assumed: medium")
 
@@ -207,6 +215,7 @@ def test_what_stands_far_down_a_text_is_not_read() -> None:
     assert read("", "x " * READ_BODY + "urgent").urgency == Level.MEDIUM
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_text_has_a_priority_and_its_evidence_stands_in_it(subject: str, body: str) -> None:
     found = read(subject, body)
@@ -233,6 +242,7 @@ words += [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(words), max_size=25).map(" ".join))
 def test_words_in_any_order_are_read_and_quoted(text: str) -> None:
     found = read("", text)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagedesk.timestamps import parse_timestamp
@@ -106,6 +106,7 @@ def test_anything_else_is_refused_in_a_short_message(value: object) -> None:
     assert len(str(caught.value)) < 140
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1974, 1, 1), max_value=datetime(2199, 12, 31)))  # noqa: DTZ001 - bounds
 def test_every_unit_gives_the_same_moment(naive: datetime) -> None:
     at = naive.replace(tzinfo=UTC)
@@ -118,6 +119,7 @@ def test_every_unit_gives_the_same_moment(naive: datetime) -> None:
     assert parse_timestamp(micro // 10**6) == at.replace(microsecond=0)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=80), st.integers(), st.floats(), st.none(), st.binary()))
 def test_anything_is_a_time_or_a_value_error(value: object) -> None:
     try:

@@ -211,6 +211,7 @@ def test_pausing_and_resuming_at_once_changes_nothing(
     assert paused.used(at + timedelta(days=3)) == clock.used(at + timedelta(days=3))
 
 
+@settings(deadline=None)
 @given(moments(), targets, st.data())
 def test_a_calendar_of_every_hour_is_plain_arithmetic(
     start: datetime, target: timedelta, data: st.DataObject
@@ -257,6 +258,7 @@ def test_a_clock_agrees_with_the_pauses_between_its_stretches(
     assert clock.slack(now) == slack(now, start, target, calendar, held)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1439), st.integers(1, 2880)), max_size=4))
 def test_a_calendar_is_made_or_refused_but_never_wrong(windows: list[tuple[int, int]]) -> None:
     monday = tuple(Window(opens=opens * 60, closes=closes * 60) for opens, closes in windows)

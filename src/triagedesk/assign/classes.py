@@ -218,9 +218,8 @@ def _needs_tables(profiles: Sequence[Profile], roster: Roster) -> tuple[Ints, Fl
     width = max(1, int(needs.max(initial=0)))
     skill = np.full((len(profiles), width), len(roster.skills), np.int64)
     strength = np.zeros((len(profiles), width), np.float64)
-    for row, (pairs, _) in enumerate(profiles):
-        for place, (number, r) in enumerate(pairs):
-            skill[row, place] = number
-            strength[row, place] = r
+    filled = np.arange(width) < needs[:, None]
+    flat = np.array([pair for rows, _ in profiles for pair in rows]).reshape(-1, 2)
+    skill[filled], strength[filled] = flat[:, 0], flat[:, 1]
     strengths = np.maximum([total for _, total in profiles], 1e-9)
     return skill, strength, strengths, needs

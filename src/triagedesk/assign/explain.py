@@ -24,12 +24,17 @@ BEST_LEVEL = 10
 
 def skill_gaps(items: Sequence[WorkItem], roster: Roster) -> tuple[str, ...]:
     """Needed skills that nobody on the roster has, once each, in order of spelling."""
-    needs = {id(item.needs): item.needs for item in items}.values()
     gaps: dict[str, str] = {}
-    for skill in sorted({need.skill for of_one in needs for need in of_one}):
-        if fold(skill) not in roster.skills:
-            gaps.setdefault(fold(skill), skill)
+    for skill in sorted(_unknown(items, roster)):
+        gaps.setdefault(fold(skill), skill)
     return tuple(gaps.values())
+
+
+def _unknown(items: Sequence[WorkItem], roster: Roster) -> set[str]:
+    """Skills that nobody on the roster has, in every spelling that occurs."""
+    needs = {id(item.needs): item.needs for item in items}.values()
+    skills = {need.skill for of_one in needs for need in of_one}
+    return {skill for skill in skills if fold(skill) not in roster.skills}
 
 
 def explain(items: Sequence[WorkItem], worth: Worth, solution: Solution) -> tuple[Assignment, ...]:
@@ -85,7 +90,7 @@ class _Picks:
         self._tickets, self._price = self._after.tickets.tolist(), solution.price.tolist()
         self._weight = worth.classes.weight.tolist()
         self._made: dict[tuple[int, int, bool], _Pick] = {}
-        self._gaps: dict[str, bool] = {}
+        self._gaps = _unknown(items, worth.roster)
         self._missing: dict[int, tuple[str, ...]] = {}
 
     def assignment(self, item: WorkItem, row: int, agent: int, load: int) -> Assignment:
@@ -98,7 +103,7 @@ class _Picks:
         rationale, gap = pick.before, False
         if pick.agent is not None:
             rationale += f"{load} of {pick.agent.capacity} open{pick.behind}"
-        missing = self._missing_skills(item) if item.needs else ()
+        missing = self._missing_skills(item) if self._gaps else ()
         if missing:
             gap = not self._needs[row]
             rationale = wording.with_gap(rationale, missing, whole=gap)
@@ -107,7 +112,7 @@ class _Picks:
             agent_id=None if pick.agent is None else pick.agent.id,
             agent_name="" if pick.agent is None else pick.agent.name,
             score=pick.score,
-            parts=pick.parts.copy(),
+            parts=pick.parts,
             needs=item.needs,
             runner_up=pick.runner_up,
             margin=pick.margin,
@@ -121,9 +126,7 @@ class _Picks:
     def _missing_skills(self, item: WorkItem) -> tuple[str, ...]:
         missing = self._missing.get(id(item.needs))
         if missing is None:
-            names = (
-                need.skill for need in item.needs if fold(need.skill) not in self._roster.skills
-            )
+            names = [need.skill for need in item.needs if need.skill in self._gaps]
             missing = self._missing[id(item.needs)] = tuple(dict.fromkeys(names))
         return missing
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
 from triagedesk.agents import Agent
 from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, fold
 from triagedesk.assign.standings import AfterBatch
-from triagedesk.assign.tables import Flags
+from triagedesk.assign.tables import Flags, Ints
 from triagedesk.assign.wording import counted, listed
 from triagedesk.assign.worth import Worth
 from triagedesk.tickets import Exclusion
@@ -26,89 +28,90 @@ Kind = tuple[int, tuple[int, ...]]
 
 
 class Reasons:
-    """Exclusions and the sentences made from them."""
+    """Exclusions and the sentences made from them.
+
+    Sets of open agents are whole numbers, a bit for each agent in order of name: thousands of
+    them are united and counted here, which is quickest this way.
+    """
 
     def __init__(self, worth: Worth, after: AfterBatch) -> None:
         roster = worth.roster
-        self._worth, self._roster = worth, roster
-        self._full = after.tickets >= roster.capacity
+        self._roster = roster
         names = sorted(range(len(roster.open)), key=lambda c: (roster.open[c].name, c))
-        self._by_name = np.array(names, np.int64)
+        self._by_name = [roster.open[column] for column in names]
+        self._everyone = (1 << len(names)) - 1
+        self._groups = worth.classes.group.tolist()
+        self._members = {row: _bits(roster.members[row, names]) for row in set(self._groups)}
+        self._full = _bits((after.tickets >= roster.capacity)[names])
+        self._levels = [_by_level(row) for row in roster.proficiency[:, names].astype(np.int64)]
+        self._holders = [sum(bits for _, bits in levels) for levels in self._levels]
         self._closed = _merged(roster.closed)
         self._shared = tuple(_exclusion(why, who, len(who)) for why, who in self._closed.items())
-        self._groups = worth.classes.group.tolist()
         needs, skills = worth.classes.needs.tolist(), worth.classes.skill.tolist()
         self._skills = [tuple(sorted(row[:n])) for row, n in zip(skills, needs, strict=True)]
-        self._holders: dict[tuple[int, ...], Flags] = {}
         self._exclusions: dict[tuple[Kind, bool], tuple[Exclusion, ...]] = {}
-        self._competition: dict[tuple[Kind, int], tuple[int, int, int]] = {}
         self._no_fit: dict[Kind, str] = {}
 
     def _kind(self, row: int) -> Kind:
         return self._groups[row], self._skills[row]
 
-    def _has_skill(self, skills: tuple[int, ...]) -> Flags:
-        holders = self._holders.get(skills)
-        if holders is None:
-            holders = np.logical_or.reduce(self._roster.proficiency[list(skills)] > 0, axis=0)
-            self._holders[skills] = holders
-        return holders
+    def _has_skill(self, skills: tuple[int, ...]) -> int:
+        return reduce(or_, (self._holders[skill] for skill in skills), 0)
 
-    def _named(self, who: Flags) -> list[Agent]:
-        first = self._by_name[np.nonzero(who[self._by_name])[0][:MOST_NAMED]]
-        return [self._roster.open[column] for column in first.tolist()]
+    def _listed(self, why: str, who: int) -> Exclusion:
+        named: list[Agent] = []
+        rest = who
+        while rest and len(named) < MOST_NAMED:
+            first = rest & -rest
+            named.append(self._by_name[first.bit_length() - 1])
+            rest ^= first
+        return _exclusion(why, named, who.bit_count())
+
+    def _spelled(self, skills: tuple[int, ...]) -> str:
+        return listed([self._roster.skill_names[skill] for skill in skills], "or")
 
     def exclusions(self, row: int, group: str, *, after_batch: bool) -> tuple[Exclusion, ...]:
         """Who was not considered, by the first reason that holds; with who is full by then."""
         kind = self._kind(row)
         made = self._exclusions.get((kind, after_batch))
         if made is None:
-            made = self._exclusions[kind, after_batch] = self._find(kind, group, after_batch)
+            found = self._find(kind, group, after_batch=after_batch)
+            made = self._exclusions[kind, after_batch] = (*self._shared, *found)
         return made
 
-    def _find(self, kind: Kind, group: str, after_batch: bool) -> tuple[Exclusion, ...]:
-        members = self._roster.members[kind[0]]
-        reasons = [] if kind[0] == ANY_GROUP else [(f"not in {group}", ~members)]
-        left = members
+    def _find(self, kind: Kind, group: str, *, after_batch: bool) -> list[Exclusion]:
+        number, skills = kind
+        left, reasons = self._members[number], []
+        if number != ANY_GROUP:
+            reasons.append((f"not in {group}", self._everyone & ~left))
         if after_batch:
             reasons.append((FULL_NOW, left & self._full))
-            left = left & ~self._full
-        if kind[1]:
-            skills = listed([self._roster.skill_names[skill] for skill in kind[1]], "or")
-            reasons.append((f"no proficiency in {skills}", left & ~self._has_skill(kind[1])))
-        found = [
-            _exclusion(why, self._named(who), int(np.count_nonzero(who))) for why, who in reasons
-        ]
-        return (*self._shared, *(exclusion for exclusion in found if exclusion.count))
+            left &= ~self._full
+        if skills:
+            why = f"no proficiency in {self._spelled(skills)}"
+            reasons.append((why, left & ~self._has_skill(skills)))
+        return [self._listed(why, who) for why, who in reasons if who]
 
     def competition(self, row: int, skill: int) -> tuple[int, int, int]:
         """How many open agents could take it, the best proficiency in a skill, how many have it."""
-        kind = self._kind(row)
-        made = self._competition.get((kind, skill))
-        if made is None:
-            members = self._roster.members[kind[0]]
-            fit = int(np.count_nonzero(self._has_skill(kind[1]) & members))
-            levels = self._roster.proficiency[skill] * members
-            highest = int(levels.max(initial=0))
-            made = self._competition[kind, skill] = (
-                fit,
-                highest,
-                int(np.count_nonzero(levels == highest)),
-            )
-        return made
+        members = self._members[self._groups[row]]
+        fit = (self._has_skill(self._skills[row]) & members).bit_count()
+        for level, holders in self._levels[skill]:
+            if holders & members:
+                return fit, level, (holders & members).bit_count()
+        return fit, 0, 0
 
     def no_fit(self, row: int, group: str) -> str:
         """Why nobody with a needed skill can take it: `Linux: 2 away, 1 full after this batch`."""
         kind = self._kind(row)
         made = self._no_fit.get(kind)
         if made is None:
-            members, has = self._roster.members[kind[0]], self._has_skill(kind[1])
+            members, has = self._members[kind[0]], self._has_skill(kind[1])
             counts = [(len(who), why) for why, who in self._closed_with(kind[1])]
-            counts.append((int(np.count_nonzero(has & members & self._full)), FULL_NOW))
-            counts.append((int(np.count_nonzero(has & ~members)), f"not in {group}"))
-            names = listed([self._roster.skill_names[skill] for skill in kind[1]], "or")
-            made = f"{names}: {counted([pair for pair in counts if pair[0]])}"
-            self._no_fit[kind] = made
+            counts.append(((has & members & self._full).bit_count(), FULL_NOW))
+            counts.append(((has & ~members).bit_count(), f"not in {group}"))
+            reasons = counted([pair for pair in counts if pair[0]])
+            made = self._no_fit[kind] = f"{self._spelled(kind[1])}: {reasons}"
         return made
 
     def if_back(self, row: int, group: str) -> str:
@@ -154,13 +157,25 @@ class Reasons:
                 f"all {len(roster.open)} agents available are full after this batch",
                 "A free slot with anyone.",
             )
-        members = int(np.count_nonzero(roster.members[number]))
+        members = self._members[number].bit_count()
         if not members:
             return f"nobody in {group} is available", f"Someone in {group} coming back."
         return (
             f"everyone available in {group} ({members}) is full after this batch",
             f"A free slot with anyone in {group}.",
         )
+
+
+def _bits(flags: Flags) -> int:
+    """Flags as a whole number, the first flag in its lowest bit."""
+    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
+
+
+def _by_level(levels: Ints) -> list[tuple[int, int]]:
+    """Which agents have each proficiency in a skill, the highest first."""
+    return [
+        (level, _bits(levels == level)) for level in sorted({*levels.tolist()} - {0}, reverse=True)
+    ]
 
 
 def _merged(closed: dict[str, tuple[Agent, ...]]) -> dict[str, tuple[Agent, ...]]:

@@ -7,7 +7,7 @@ agent's load come in two halves, so that tickets alike share them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from triagedesk.agents import Agent
 from triagedesk.tickets import Candidate
@@ -18,8 +18,7 @@ STRONG, FAIR = 7, 4
 GAP_CHANGE = "Someone on the roster with that skill would have."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How an agent stands to a ticket after the batch has been given out."""
 
     agent: Agent

@@ -56,5 +56,7 @@ def measured(promised: float, confidence: Floats, right: NDArray[np.bool_]) -> T
         )
     value = float(np.floor(confidence[order[good[-1]]] * 1000) / 1000)
     kept = (good[-1] + 1) / len(order)
-    reason = f"threshold {value:.2f} for a precision of {promised:.0%}, lets {kept:.0%} through ({on})"
+    reason = (
+        f"threshold {value:.2f} for a precision of {promised:.0%}, lets {kept:.0%} through ({on})"
+    )
     return Threshold(value=value, measured_on=len(right), reason=reason)

@@ -97,9 +97,15 @@ class DeskModel:
         """Why a person should look at an answer; () when it may stand."""
         threshold = self.threshold
         if confidence < threshold.value:
-            return (f"confidence {confidence:.2f} is below {min(threshold.value, 1):.2f}", threshold.reason)
+            return (
+                f"confidence {confidence:.2f} is below {min(threshold.value, 1):.2f}",
+                threshold.reason,
+            )
         if not threshold.measured_on and not self._zero_shot.known[column]:
-            return ("this catalog entry's meaning is not plain enough to go unmeasured", threshold.reason)
+            return (
+                "this catalog entry's meaning is not plain enough to go unmeasured",
+                threshold.reason,
+            )
         return ()
 
     def evidence(self, text: str, column: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Lexical:
     def _count(self, text: str) -> tuple[dict[int, int], dict[int, int]]:
         words = _WORD.findall(text[:LONGEST].lower())
         grams: dict[int, int] = {}
-        for gram in (*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))):
+        for gram in (*words, *(f"{a} {b}" for a, b in pairwise(words))):
             number = zlib.crc32(gram.encode("utf-8", "replace")) % BUCKETS
             grams[number] = grams.get(number, 0) + 1
         pieces: dict[int, int] = {}

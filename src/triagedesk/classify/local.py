@@ -11,10 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from triagedesk.catalog import Label, ServiceCatalog
+from triagedesk.catalog import ServiceCatalog
 from triagedesk.classify import StageResult
 from triagedesk.classify.calibration import Threshold
 from triagedesk.classify.corrections import Correction, standing, text_key
@@ -46,7 +43,9 @@ class LocalClassifier:
         corrections: Sequence[Correction] = (),
     ) -> None:
         if not 0.5 <= promised_precision < 1:  # noqa: PLR2004 (a coin's precision)
-            raise ValueError(f"promised_precision must be from 0.5 to below 1: {promised_precision}")
+            raise ValueError(
+                f"promised_precision must be from 0.5 to below 1: {promised_precision}"
+            )
         self._encoders = load_encoders(model_dir)
         self._bank = TopicBank(self._encoders, model_dir)
         self._promised = promised_precision
@@ -65,9 +64,7 @@ class LocalClassifier:
 
     def set_aside(self, catalog: ServiceCatalog) -> tuple[Correction, ...]:
         """Corrections whose label the catalog does not have (any more)."""
-        return tuple(
-            c for c in self._corrections if catalog.match(*c.label) is None
-        )
+        return tuple(c for c in self._corrections if catalog.match(*c.label) is None)
 
     def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
         """Classify tickets (distinct ids) into labels that `catalog.candidates` allows each."""
@@ -136,7 +133,9 @@ class LocalClassifier:
         allowed: Sequence[int],
     ) -> Classification:
         label = model.entries[model.index[seen.correction.label]].label
-        others = [pair for pair in opinions.ranked(row, allowed) if model.entries[pair[0]].label != label]
+        others = [
+            pair for pair in opinions.ranked(row, allowed) if model.entries[pair[0]].label != label
+        ]
         likeness = "the same text" if seen.exact else "nearly the same text"
         where = f" in ticket {seen.correction.ticket_id}" if seen.correction.ticket_id else ""
         doubtful = seen.confidence < self._promised
@@ -154,9 +153,7 @@ class LocalClassifier:
             alternatives=_alternatives(model, others, 1 - seen.confidence),
         )
 
-    def _abstain(
-        self, why: str, alternatives: tuple[Alternative, ...] = ()
-    ) -> Classification:
+    def _abstain(self, why: str, alternatives: tuple[Alternative, ...] = ()) -> Classification:
         return Classification(
             label=None,
             confidence=0.0,

@@ -122,6 +122,7 @@ class Logistic:
     bias: Floats
 
     def __call__(self, x: Floats | Sparse) -> Floats:
+        """Log probabilities, one row a row of `x`."""
         return log_softmax(np.asarray(x @ self.weights, np.float32) + self.bias)
 
 

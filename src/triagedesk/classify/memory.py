@@ -59,7 +59,9 @@ class Memory:
         likeness = embedded.joined @ self.vectors.T
         for row, text in zip(likeness, texts, strict=True):
             best = int(row.argmax())
-            same = row[best] >= SAME_MEANING and _share(_words(text), self._words[best]) >= SAME_WORDS
+            same = (
+                row[best] >= SAME_MEANING and _share(_words(text), self._words[best]) >= SAME_WORDS
+            )
             found = self.corrections[best]
             answers.append(
                 Remembered(correction=found, confidence=self._agreement, exact=False)

@@ -12,26 +12,29 @@ from triagedesk.catalog import CatalogEntry
 
 _WORD = re.compile(r"[^\W\d_]+")
 
-_REST = frozenset(
-    "other others misc miscellaneous uncategorized uncategorised undefined unclassified unknown else "
-    "unspecified various sonstige sonstiges sonstiger sonstigen andere anderes anderer übrige "
-    "verschiedenes weitere autre autres divers otro otra otros otras varios varias outro outra outros "
-    "outras diversos diversas altro altra altri altre varie vari overig overige anders diversen".split()
-)
-_GENERAL = frozenset(
-    "general generic allgemein allgemeine allgemeines allgemeiner général générale généraux generales "
-    "geral gerais generale generali algemeen algemene catchall".split()
-)
+_REST_TEXT = """
+other others misc miscellaneous uncategorized uncategorised undefined unclassified unknown else
+unspecified various sonstige sonstiges sonstiger sonstigen andere anderes anderer übrige
+verschiedenes weitere autre autres divers otro otra otros otras varios varias outro outra outros
+outras diversos diversas altro altra altri altre varie vari overig overige anders diversen
+"""
+_REST = frozenset(_REST_TEXT.split())
+_GENERAL_TEXT = """
+general generic allgemein allgemeine allgemeines allgemeiner général générale généraux generales
+geral gerais generale generali algemeen algemene catchall
+"""
+_GENERAL = frozenset(_GENERAL_TEXT.split())
 #: Words that fit any ticket and so narrow nothing.
-_GENERIC = frozenset(
-    "inquiry enquiry inquiries question questions request requests issue issues problem problems "
-    "support help it service services concern concerns topic topics matter ticket tickets incident "
-    "incidents category type anfrage anfragen frage fragen problem probleme störung störungen thema "
-    "themen anliegen demande demandes question questions problème problèmes incident sujet solicitud "
-    "solicitudes consulta consultas problema problemas incidencia incidencias solicitação "
-    "solicitações dúvida dúvidas richiesta richieste domanda domande aanvraag aanvragen vraag vragen "
-    "probleem problemen and or the und et y e en of de for all any".split()
-)
+_GENERIC_TEXT = """
+inquiry enquiry inquiries question questions request requests issue issues problem problems
+support help it service services concern concerns topic topics matter ticket tickets incident
+incidents category type anfrage anfragen frage fragen probleme störung störungen thema themen
+anliegen demande demandes problème problèmes sujet solicitud solicitudes consulta consultas
+problema problemas incidencia incidencias solicitação solicitações dúvida dúvidas richiesta
+richieste domanda domande aanvraag aanvragen vraag vragen probleem problemen and or the und et y
+e en of de for all any
+"""
+_GENERIC = frozenset(_GENERIC_TEXT.split())
 
 
 @dataclass(frozen=True, kw_only=True)

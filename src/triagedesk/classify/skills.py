@@ -38,12 +38,13 @@ STEEPNESS = 16.0
 _CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ][a-zäöüß])")
 _SEPARATORS = re.compile(r"[_\-/.|]+")
 #: Words that say how one works, not at what; alone they tie no ticket to a skill.
-_MANNER = frozenset(
-    "troubleshoot configuration administration administrator analysi management manag support "
-    "diagnostic diagnostics repair scripting script integration integrations process processe "
-    "protocol protocols audit audits logging server service services system online professional "
-    "basic advanced engineer engineering operation operations maintenance general".split()
-)
+_MANNER_TEXT = """
+troubleshoot configuration administration administrator analysi management manag support
+diagnostic diagnostics repair scripting script integration integrations process processe
+protocol protocols audit audits logging server service services system online professional basic
+advanced engineer engineering operation operations maintenance general
+"""
+_MANNER = frozenset(_MANNER_TEXT.split())
 
 
 def humanise(skill: str) -> str:

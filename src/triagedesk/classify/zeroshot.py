@@ -103,7 +103,7 @@ class ZeroShot:
                 near[:, entry] = 0.5 * near[:, entry] + 0.5 * np.maximum(near[:, entry], best)
         rest = np.flatnonzero(~self.specific)
         usual = near[:, self.specific].mean(axis=1) if self.specific.any() else np.zeros(len(near))
-        for entry in rest:
+        for entry in rest.tolist():
             scope = (
                 np.maximum(0, near[:, entry] - usual) if self._scope(entry) else NO_SCOPE_LIKENESS
             )
@@ -114,9 +114,11 @@ class ZeroShot:
         """The catalog's own words as labelled examples: vectors, texts, entries."""
         texts = [*self._texts, *self._example_texts]
         owners = np.concatenate([self._mix.argmax(axis=1), self._example_owners])
-        vectors = np.vstack([self._prototypes.joined, self._examples.joined]) if len(
-            self._examples
-        ) else self._prototypes.joined
+        vectors = (
+            np.vstack([self._prototypes.joined, self._examples.joined])
+            if len(self._examples)
+            else self._prototypes.joined
+        )
         return vectors, texts, owners.astype(np.int64)
 
     @cached_property
@@ -161,8 +163,8 @@ class ZeroShot:
             return np.asarray(given + unfit[:, None] / len(self.entries), np.float32)
         fields = self._bank.near("field", self._prototypes) @ self._mix
         scope = np.maximum(near, FIELD * fields)[:, rest]
-        scope[:, [not self._scope(i) for i in rest]] = NO_SCOPE
-        given[:, rest] = unfit[:, None] * softmax(scope * np.float32(SCOPE_STEEPNESS))
+        scope[:, [not self._scope(i) for i in rest.tolist()]] = NO_SCOPE
+        given[:, rest] = unfit[:, None] * softmax((scope * SCOPE_STEEPNESS).astype(np.float32))
         return np.asarray(given, np.float32)
 
     def _scope(self, entry: int) -> str:

@@ -35,7 +35,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="URL|FILE",
-            help="Service Catalog instead of SERVICE_CATALOG_URL; without either, the labels found.",
+            help="Service Catalog instead of SERVICE_CATALOG_URL; else the labels found.",
         ),
     ] = "",
     text: Annotated[str, typer.Option(metavar="COLUMN", help="The column of the text.")] = "",

@@ -141,25 +141,26 @@ class Lexicon:
         found: set[tuple[int, str]] = set()
         fillers = self.context.fillers
         # Few states live at once: a word leads on by itself, as any word, or as a filler.
-        states = [(self.root, at, 0)]
+        states = [(self.root, at, 0, False)]
         while states:
-            node, place, skipped = states.pop()
-            if node.signals:
+            node, place, skipped, after_filler = states.pop()
+            # A phrase never ends with a filler.
+            if node.signals and not after_filler:
                 found.update((place, signal) for signal in node.signals.values())
-            if node.alone and _stands_alone(words, at, place):
+            if node.alone and not after_filler and _stands_alone(words, at, place):
                 found.update((place, signal) for signal in node.alone.values())
             if place >= len(words) or (place > at and words[place].gap > Gap.COLON):
                 continue
             word = words[place].text
             following = node.next
             if word in following:
-                states.append((following[word], place + 1, skipped))
+                states.append((following[word], place + 1, skipped, False))
             elif place > at and skipped < _MOST_FILLERS and word in fillers:
-                states.append((node, place + 1, skipped + 1))
+                states.append((node, place + 1, skipped + 1, True))
             if ANY_WORD in following:
-                states.append((following[ANY_WORD], place + 1, skipped))
+                states.append((following[ANY_WORD], place + 1, skipped, False))
             if ANY_NUMBER in following and word.isdecimal():
-                states.append((following[ANY_NUMBER], place + 1, skipped))
+                states.append((following[ANY_NUMBER], place + 1, skipped, False))
         return sorted(found, key=lambda phrase: (-phrase[0], phrase[1])) if found else []
 
     def _context_before(self, words: Sequence[Word], at: int, wanted: frozenset[str]) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def _attend(mixed: Floats, bounds: Sequence[int]) -> Floats:
     """Multi-head attention within each text; `mixed` holds query, key and value side by side."""
     depth = WIDTH // HEADS
     out = np.empty((len(mixed), WIDTH), np.float32)
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         length = end - start
         part = mixed[start:end].reshape(length, 3, HEADS, depth).transpose(1, 2, 0, 3)
         weights = part[0] @ part[1].transpose(0, 2, 1)

@@ -15,17 +15,16 @@ LONGEST = 2_000
 
 _WORD = re.compile(r"\w+")
 #: Words that say nothing about a ticket's subject, in the languages of the topic bank.
-STOP_WORDS = frozenset(
-    "a an and are as at be but by can cannot could do does for from had has have he her his i if in "
-    "is it its me my no not of on or our she so that the their them they this to was we were will "
-    "with would you your please hi hello thanks thank regards dear team need since "
-    "der die das ein eine und ist nicht ich wir mein meine im in zu den dem mit für auf bitte "
-    "le la les un une et est pas je nous mon ma mes des du de en pour sur merci "
-    "el los las una y es no mi mis por favor para con del que se "
-    "o os as um uma e é não meu minha por favor para com do da "
-    "il lo gli uno è non mio mia per con di del della "
-    "de het een en is niet ik mijn voor met van op graag".split()
-)
+STOP_WORDS_TEXT = """
+a an and are as at be but by can cannot could do does for from had has have he her his i if in
+is it its me my no not of on or our she so that the their them they this to was we were will
+with would you your please hi hello thanks thank regards dear team need since der die das ein
+eine und ist nicht ich wir mein meine im zu den dem mit für auf bitte le la les un une et est
+pas je nous mon ma mes des du de en pour sur merci el los las una y es mi mis por favor para con
+del que se o os um uma e é não meu minha com da il lo gli uno è non mio mia per di della het een
+niet ik mijn voor met van op graag
+"""
+STOP_WORDS = frozenset(STOP_WORDS_TEXT.split())
 
 
 def stem(word: str) -> str:

@@ -7,7 +7,7 @@ shows them. The truth is never part of what a classifier sees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from triagedesk.catalog import Label
 from triagedesk.classify import Usage
@@ -80,7 +80,7 @@ class Evaluation:
     seed: int
     #: Spent classifying (loading the models and learning apart).
     seconds: float
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     #: Tickets handed to a language model.
     asked: int = 0
     curve: tuple[CurvePoint, ...] = ()

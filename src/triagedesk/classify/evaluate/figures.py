@@ -322,7 +322,7 @@ def reliability(confidence: Floats, right: Flags, bins: int = BINS) -> tuple[Bin
     """
     if len(confidence) == 0:
         return ()
-    values, which, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    _, which, counts = np.unique(confidence, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
     bin_of_value = np.minimum((middle * bins / len(confidence)).astype(np.int64), bins - 1)
     bin_of = bin_of_value[which.reshape(-1)]
