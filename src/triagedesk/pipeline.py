@@ -103,15 +103,15 @@ def load_catalog(desk: Desk, summary: RunSummary) -> ServiceCatalog:
             etag=last.etag if last else "", last_modified=last.last_modified if last else ""
         )
         if document is None and last:
-            return parse_catalog(last.text, origin=origin)
-        catalog = parse_catalog(document.text if document else "", origin=origin)
+            return _usable(desk, last.text)
+        catalog = _usable(desk, document.text if document else "")
     except (SourceError, CatalogError) as error:
         if not last:
             raise
         summary.notes.append(
             f"{error} - the catalog of {last.loaded_at:%Y-%m-%d %H:%M} UTC was used instead"
         )
-        return parse_catalog(last.text, origin=origin)
+        return _usable(desk, last.text)
     if document:
         stored = StoredCatalog(
             version=catalog.version,
@@ -123,6 +123,19 @@ def load_catalog(desk: Desk, summary: RunSummary) -> ServiceCatalog:
         )
         with desk.store.begin() as transaction:
             transaction.save_catalog(stored)
+    return catalog
+
+
+def _usable(desk: Desk, text: str) -> ServiceCatalog:
+    """A catalog that can be read and whose calendars exist. Raises CatalogError."""
+    catalog = parse_catalog(text, origin=desk.catalog_source.origin)
+    problems = desk.sla_policy.problems(catalog.entries)
+    if problems:
+        raise CatalogError(
+            f"The Service Catalog from {catalog.origin} names calendars there are not:",
+            problems=problems,
+            hint="mend the catalog or SLA_CALENDARS_FILE",
+        )
     return catalog
 
 

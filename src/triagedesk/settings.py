@@ -42,7 +42,10 @@ def _addresses(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.replace(";", ",").split(",")]
-    return tuple(dict.fromkeys(part for part in parts if part))
+    addresses = tuple(dict.fromkeys(part for part in parts if part))
+    if not addresses:
+        raise ValueError("names no mail address")
+    return addresses
 
 
 def _one_address(value: str) -> str:

@@ -80,8 +80,8 @@ def test_clear_tickets_cost_nothing(sqlite_desk: WholeDesk, llm: LlmServer) -> N
     [
         ["status:500"] * 9,
         ["status:429"] * 9,
-        ["status:401"],
-        ["quota"],
+        ["status:401"] * 9,
+        ["quota"] * 9,
         ["prose"] * 9,
         ["broken"] * 9,
         ["shape"] * 9,

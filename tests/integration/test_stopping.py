@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -16,7 +17,7 @@ import sys
 from triagedesk.stopping import Stopped, Stopping
 
 def step(what):
-    print(what, flush=True)
+    print(what + " ...", flush=True)
     sys.stdin.readline()
 
 stopping = Stopping()
@@ -36,22 +37,21 @@ except Stopped as stopped:
 """
 
 
-def stop_at(step: str, signal_number: signal.Signals) -> tuple[list[str], int]:
-    """What the program says from `step` on when it is stopped there, and how it ends."""
+def stop_at(step: str, *signals: signal.Signals) -> tuple[list[str], int]:
+    """What the program says from `step` on when it gets these there, and how it ends."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        while process.stdout.readline() != f"{step}\n":
-            process.stdin.write("\n")
-            process.stdin.flush()
-        process.send_signal(signal_number)
-        try:
-            # Sent again and again, as somebody impatient does.
-            process.wait(0.3)
-        except subprocess.TimeoutExpired:
+        while (said := process.stdout.readline()) != f"{step} ...\n":
+            if said.endswith("...\n"):
+                process.stdin.write("\n")
+                process.stdin.flush()
+        for signal_number in signals:
             process.send_signal(signal_number)
+            # Until it has come: two at once may be one.
+            time.sleep(0.1)
         rest, _ = process.communicate("\n\n\n", timeout=30)
     return rest.splitlines(), process.returncode
 
@@ -60,7 +60,7 @@ def stop_at(step: str, signal_number: signal.Signals) -> tuple[list[str], int]:
     ("signal_number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
 def test_a_shielded_block_is_finished_first(signal_number: signal.Signals, exit_code: int) -> None:
-    said, ended_with = stop_at("mail handed over", signal_number)
+    said, ended_with = stop_at("mail handed over", signal_number, signal_number)
     assert said == ["inner", "mail recorded", "stopped"]
     assert ended_with == exit_code
 
@@ -79,9 +79,13 @@ def test_outside_of_a_shield_it_stops_at_once(
 
 def test_a_shielded_block_that_fails_still_stops() -> None:
     stopping = Stopping()
-    with pytest.raises(Stopped) as caught, stopping.shield():
+
+    def fail() -> None:
         stopping._ask(signal.SIGTERM, None)
         raise ValueError("in the block")
+
+    with pytest.raises(Stopped) as caught, stopping.shield():
+        fail()
     assert caught.value.exit_code == 143
     assert isinstance(caught.value.__context__, ValueError)
 

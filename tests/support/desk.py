@@ -149,6 +149,7 @@ class WholeDesk:
     settings: dict[str, str] = field(default_factory=dict)
     #: Seconds that calls in this process would have paused.
     naps: list[float] = field(default_factory=list)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def run(self, *arguments: str, **settings: str) -> Outcome:
         """`triagedesk run` in this process."""
@@ -192,7 +193,14 @@ class WholeDesk:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
         return Running(process=process)
+
+    def stop_processes(self) -> None:
+        """End what a failed test has left running."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         """What a call gets to see."""
@@ -337,7 +345,10 @@ def open_desk(tmp_path: Path, store_url: str) -> Iterator[WholeDesk]:
         "SSL_CERT_FILE": str(smtp.certificates.ca),
     }
     with helpdesk, smtp:
-        yield opened
+        try:
+            yield opened
+        finally:
+            opened.stop_processes()
 
 
 @contextlib.contextmanager

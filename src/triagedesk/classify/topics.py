@@ -90,6 +90,7 @@ class TopicBank:
     ) -> None:
         self.topics = read_topics(path)
         self._encoders = encoders
+        self._state = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         self.version = hashlib.sha256(repr(self.topics).encode()).hexdigest()[:12]
         texts = {
             "phrases": [topic.phrases for topic in self.topics],
@@ -141,7 +142,7 @@ class TopicBank:
     def _embedded(self, texts: list[str], model_dir: Path | None) -> Embedded:
         """Vectors of the bank, from the cache the build step leaves, else computed."""
         cache = (model_dir or BUNDLED) / CACHE_NAME
-        key = f"{self.version}|{self._encoders.version}"
+        key = f"{self.version}|{self._encoders.version}|{self._state}"
         stored = _read_cache(cache, key)
         if stored is not None:
             return stored
@@ -155,6 +156,15 @@ class TopicBank:
             with suppress(OSError):
                 write_atomically(cache, {"key": np.frombuffer(key.encode(), np.uint8), **arrays})
         return _from_arrays(arrays)
+
+
+def cached_key(path: Path) -> str:
+    """What the cached vectors were made from; "" without a cache."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return bytes(archive["key"]).decode()
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return ""
 
 
 def _read_cache(path: Path, key: str) -> Embedded | None:

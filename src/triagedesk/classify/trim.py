@@ -25,7 +25,8 @@ _QUOTE_STARTS = re.compile(
 )
 _SIGN_OFFS = re.compile(
     r"^(?:-- ?|(?:kind|best|warm|many)?[ ]?regards|best wishes|many thanks|"
-    r"thanks(?: and regards| in advance)?|thank you(?: very much| in advance)?|cheers|sincerely|yours (?:sincerely|faithfully)|"
+    r"thanks(?: and regards| in advance)?|thank you(?: very much| in advance)?|"
+    r"cheers|sincerely|yours (?:sincerely|faithfully)|"
     r"mit (?:freundlichen|besten) grü(?:ß|ss)en|viele grü(?:ß|ss)e|beste grü(?:ß|ss)e|vg|mfg|"
     r"cordialement|bien à vous|salutations|saludos(?: cordiales)?|un saludo|atentamente|"
     r"atenciosamente|att|obrigad[oa]|cordiali saluti|distinti saluti|grazie|"

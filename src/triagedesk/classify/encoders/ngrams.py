@@ -44,6 +44,7 @@ class HashedNgrams:
     """An encoder without weights: shared words and word pieces, nothing of meaning."""
 
     name = "ngrams"
+    width = WIDTH
     version = "1"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: The drawing, in SVG units, and the room its axes take.
 WIDTH, HEIGHT = 560, 340
-LEFT, RIGHT, TOP, BOTTOM = 54, 16, 14, 46
+LEFT, RIGHT, TOP, BOTTOM = 68, 18, 14, 46
 #: Dots are drawn on lines with at most so many points.
 _MOST_DOTS = 40
-_MOST_TICKS = 7
+#: Share of an axis that a tick's number needs.
+_TICK_ROOM = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +98,13 @@ def percent_axis(name: str, low: float = 0.0) -> Axis:
 
 
 def count_axis(name: str, values: Sequence[int]) -> Axis:
-    """A logarithmic axis with a tick at some of the values, the last always among them."""
-    shown = list(values)
-    while len(shown) > _MOST_TICKS:
-        shown = shown[-1::-2][::-1]
-    return Axis(
-        name=name,
-        low=min(values),
-        high=max(values),
-        ticks=tuple((value, f"{value:,}") for value in shown),
-        logarithmic=True,
-    )
+    """A logarithmic axis with a tick at the values there is room for, the last first."""
+    axis = Axis(name=name, low=min(values), high=max(values), ticks=(), logarithmic=True)
+    shown: list[int] = []
+    for value in reversed(values):
+        if not shown or axis.share(shown[-1]) - axis.share(value) >= _TICK_ROOM:
+            shown.append(value)
+    return replace(axis, ticks=tuple((value, f"{value:,}") for value in reversed(shown)))
 
 
 def chart(
