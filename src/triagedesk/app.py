@@ -24,6 +24,7 @@ from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier
 from triagedesk.classify.cascade import Cascade
+from triagedesk.classify.confusable import Confusable, find_confusable
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import load_encoders
 from triagedesk.classify.llm import LlmClassifier, MemoryCache
@@ -391,6 +392,14 @@ def classify_file(settings: Settings) -> ClassifiedFile:
     return ClassifiedFile(
         classified=tuple(zip(fetched.tickets, answers, strict=True)), broken=fetched.broken
     )
+
+
+def check_confusable(
+    settings: Settings, catalog: ServiceCatalog
+) -> tuple[tuple[Confusable, ...], tuple[str, ...]]:
+    """Entries the local model cannot tell apart, and what the model lacks, in plain words."""
+    local = LocalClassifier(model_dir=settings.model_dir)
+    return find_confusable(catalog, local), local.missing
 
 
 def evaluate_labelled(

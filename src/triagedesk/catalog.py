@@ -9,7 +9,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -74,6 +74,32 @@ def sla_value_of(value: object) -> int:
     return number
 
 
+class EscalationStep(StrEnum):
+    """What a run does when an SLA is in danger."""
+
+    RAISE_PRIORITY = "raise_priority"
+    NOTIFY = "notify"
+    REASSIGN = "reassign"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscalationRule:
+    """What to do once when a target of a ticket of this type is in danger."""
+
+    #: `at_risk`, `breached`, or a fraction of the target such as `0.5`.
+    when: str
+    steps: tuple[EscalationStep, ...]
+    #: Mail addresses; some exactly when one of the steps is to notify.
+    notify: tuple[str, ...] = ()
+    #: `resolution`, `response` or `group`.
+    target: str = "resolution"
+
+    @property
+    def fraction(self) -> float | None:
+        """The fraction of the target; None for a rule that goes by state."""
+        return None if self.when in ("at_risk", "breached") else float(self.when)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CatalogEntry:
     """One request type of the Service Catalog."""
@@ -93,6 +119,8 @@ class CatalogEntry:
     default_impact: Level | None = None
     #: Name of the business calendar its SLA runs on; empty means the desk's default.
     calendar: str = ""
+    #: What to do when a ticket of this type is late, or about to be.
+    escalation: tuple[EscalationRule, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +167,7 @@ def catalog_version(entries: Sequence[CatalogEntry]) -> str:
                 entry.assignment_group,
                 entry.default_impact,
                 entry.calendar,
+                *([asdict(rule) for rule in entry.escalation]),
             ]
         )
         for entry in entries

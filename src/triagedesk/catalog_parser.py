@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from triagedesk.catalog import (
     CatalogEntry,
+    EscalationRule,
+    EscalationStep,
     Label,
     ServiceCatalog,
     Sla,
@@ -29,6 +32,12 @@ MAX_DESCRIPTION = 10_000
 _LIMITS = YamlLimits(size=5_000_000, depth=24, values=200_000)
 _Part = TypeVar("_Part")
 _WRAPPERS = ("service_catalog", "catalog", "categories")
+_RULE_KEYS = ("when", "do", "notify", "target")
+_RULE_SHAPE = "e.g. {when: at_risk, do: [raise_priority, notify], notify: [lead@example.com]}"
+_WHEN_HINT = "at_risk, breached, or a fraction of the SLA such as 0.5"
+_MOST_RULES = 20
+_FRACTION = re.compile(r"0?\.[0-9]{1,4}", re.ASCII)
+_ADDRESS = re.compile(r"[^\s@<>,;\"()\[\]\\]{1,64}@[A-Za-z0-9._-]{1,189}", re.ASCII)
 
 
 def parse_catalog(text: str, *, origin: str) -> ServiceCatalog:
@@ -144,6 +153,7 @@ class _Reader:
             assignment_group=self.text(node, "assignment_group", "group", clean=clean_name),
             default_impact=self.impact(node),
             calendar=self.text(node, "calendar", clean=clean_name),
+            escalation=self.escalation(node),
         )
         self.entries.setdefault(key, entry)
 
@@ -202,6 +212,73 @@ class _Reader:
         except ValueError as error:
             self.problem(given, f"impact {_shown(given)} is {error}")
             return None
+
+    def escalation(self, node: YamlNode) -> tuple[EscalationRule, ...]:
+        """The escalation rules; what is wrong is left out (noted)."""
+        given = node.value.get("escalation")
+        if given is None or given.value is None:
+            return ()
+        if not isinstance(given.value, list):
+            self.problem(given, f"escalation is no list of rules: {_shown(given)}", _RULE_SHAPE)
+            return ()
+        rules = tuple(filter(None, map(self.rule, given.value)))
+        if len(rules) > _MOST_RULES:
+            self.problem(given, f"{len(rules)} escalation rules are more than {_MOST_RULES}")
+        return rules
+
+    def rule(self, node: YamlNode) -> EscalationRule | None:
+        """One escalation rule; None when it makes no sense (noted)."""
+        if not isinstance(node.value, dict):
+            self.problem(node, f"an escalation rule is {_shown(node)}", _RULE_SHAPE)
+            return None
+        for key in node.value:
+            if key not in _RULE_KEYS:
+                hint = f"known: {', '.join(_RULE_KEYS)}"
+                self.problem(node.value[key], f"an escalation rule has no '{excerpt(key)}'", hint)
+        when = self.when(node)
+        steps = self.chosen(node, "do", tuple(EscalationStep))
+        addresses = self.texts(node, "notify", clean_name)
+        for address in addresses:
+            if not _ADDRESS.fullmatch(address):
+                self.problem(node.value["notify"], f"'{excerpt(address)}' is no mail address")
+        notifies = EscalationStep.NOTIFY in steps
+        if "do" not in node.value and addresses:
+            steps, notifies = (EscalationStep.NOTIFY,), True
+        if notifies != bool(addresses):
+            what = "names nobody to notify" if notifies else "has addresses, but does not notify"
+            self.problem(node, f"an escalation rule {what}", _RULE_SHAPE)
+        if not steps and "do" not in node.value:
+            self.problem(node, "an escalation rule does nothing", _RULE_SHAPE)
+        target = self.chosen(node, "target", ("resolution", "response", "group"))
+        return EscalationRule(
+            when=when,
+            steps=tuple(EscalationStep(step) for step in steps),
+            notify=addresses,
+            target=target[0] if target else "resolution",
+        )
+
+    def when(self, node: YamlNode) -> str:
+        """When a rule holds: `at_risk`, `breached` or a fraction; "" when wrong (noted)."""
+        given = node.value.get("when")
+        value = given.plain() if given is not None else None
+        if value in ("at_risk", "breached"):
+            return str(value)
+        if given is None or value is None:
+            self.problem(given or node, "an escalation rule has no when", _WHEN_HINT)
+        elif _FRACTION.fullmatch(str(value)) and float(str(value)) > 0:
+            return f"{float(str(value)):g}"
+        else:
+            self.problem(given, f"when is {_shown(given)}", _WHEN_HINT)
+        return ""
+
+    def chosen(self, node: YamlNode, key: str, known: Sequence[str]) -> tuple[str, ...]:
+        """A list of known words, or one alone; others are left out (noted)."""
+        words = self.texts(node, key, clean_name)
+        for word in words:
+            if word not in known:
+                hint = f"known: {', '.join(known)}"
+                self.problem(node.value[key], f"{key} is '{excerpt(word)}'", hint)
+        return tuple(word for word in words if word in known)
 
     def text(self, node: YamlNode, *keys: str, clean: Callable[[str], str] | None = None) -> str:
         """The first of `keys` that is there, as text; "" when none is or it is wrong (noted)."""

@@ -129,10 +129,8 @@ def evaluate_file(
         progress=progress or Silence(),
     )
     evaluations = [
-        side
-        if isinstance(side, Evaluation)
-        else bench.evaluate(side)
-        for side in _sides(options, precision)
+        side if isinstance(side, Evaluation) else bench.evaluate(side, timed=not position)
+        for position, side in enumerate(_sides(options, precision))
     ]
     comparison = compare(*evaluations, seed=options.seed) if options.compare else None
     return EvaluatedFile(
@@ -229,13 +227,14 @@ class _Bench:
     makers: Makers
     progress: Progress
 
-    def evaluate(self, policy: Policy) -> Evaluation:
+    def evaluate(self, policy: Policy, *, timed: bool) -> Evaluation:
         """One policy's answers, and its learning curve where one is wanted."""
         plan = running.Plan(
             policy=policy.name,
             promised=policy.precision,
             folds=self.options.folds,
             seed=self.options.seed,
+            timed=timed and not self.options.folds,
         )
         llm = self.makers.llm() if policy.way != "local" else None
         self.progress.start(f"Asking {policy.name}", len(self.cases))

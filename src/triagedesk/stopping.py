@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stopped(BaseException):
-    """Somebody asked the process to stop."""
+class Stopped(SystemExit):
+    """Somebody asked the process to stop.
+
+    A SystemExit, because asyncio logs and forgets any other exception raised in its callbacks.
+    """
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
         #: What a shell reports for a process ended by this signal.
         self.exit_code = 128 + signal_number
+        super().__init__(self.exit_code)
 
 
 class Stopping:

@@ -13,6 +13,7 @@ from functools import cached_property
 from triagedesk.agents import SkillNeed
 from triagedesk.catalog import Label, Sla, SlaUnit
 from triagedesk.priority import Level, Priority, PriorityDecision
+from triagedesk.sla import SlaState
 
 
 class Status(StrEnum):
@@ -54,10 +55,13 @@ class Ticket:
     urgency: Level | None = None
     #: When it was raised; None where the source does not say (then: when it was first seen).
     created_at: datetime | None = None
+    #: When it was last changed at the source; None where the source does not say.
+    updated_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.created_at is not None and self.created_at.tzinfo is None:
-            raise ValueError(f"created_at of ticket {self.id} has no time zone: {self.created_at}")
+        for name, at in (("created_at", self.created_at), ("updated_at", self.updated_at)):
+            if at is not None and at.tzinfo is None:
+                raise ValueError(f"{name} of ticket {self.id} has no time zone: {at}")
 
     @property
     def text(self) -> str:
@@ -188,6 +192,33 @@ class Assignment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlaStanding:
+    """What a ticket's clock for one target says."""
+
+    #: `response`, `resolution`, or `group`: how long its assignment group may hold it.
+    target: str
+    #: None while it is on hold, or was stopped, before it got there.
+    due_at: datetime | None
+    #: At risk from then on; None as for `due_at`.
+    warn_at: datetime | None
+    paused: bool = False
+    #: When it was answered or resolved; None while that is to come.
+    stopped_at: datetime | None = None
+
+    def state(self, now: datetime) -> SlaState:
+        """Where the target stands at `now`; it is breached after its due time, not at it."""
+        if self.stopped_at is not None:
+            late = self.due_at is not None and self.due_at < self.stopped_at
+            return SlaState.MISSED if late else SlaState.MET
+        if self.due_at is not None and self.due_at < now:
+            return SlaState.BREACHED
+        if self.paused:
+            return SlaState.PAUSED
+        at_risk = self.warn_at is not None and self.warn_at <= now
+        return SlaState.AT_RISK if at_risk else SlaState.RUNNING
+
+
+@dataclass(frozen=True, kw_only=True)
 class TriagedTicket:
     """A ticket with every decision about it."""
 
@@ -207,3 +238,5 @@ class TriagedTicket:
     priority: PriorityDecision
     #: None until the batch has been assigned.
     assignment: Assignment | None = None
+    #: Its clocks; none before they are started, nor for a target that nobody promised.
+    clocks: tuple[SlaStanding, ...] = ()

@@ -12,7 +12,6 @@ import pytest
 
 from support.records import (
     NOW,
-    SOURCE,
     a_ticket,
     an_agent,
     decide,
@@ -21,7 +20,7 @@ from support.records import (
     on_duty,
     receive,
 )
-from support.store_processes import assign_one_by_one, count_up
+from support.store_processes import assign_one_by_one
 from triagedesk.agents import Agent, Availability
 from triagedesk.store import Store
 from triagedesk.tickets import Status
@@ -36,7 +35,7 @@ def in_processes(work: Callable[..., None], arguments: list[tuple[Any, ...]]) ->
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(90)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0] * len(workers)
 
 
@@ -116,25 +115,19 @@ def test_without_a_roster_there_are_no_agents(store: Store) -> None:
     assert loads(store) == {}
 
 
-@pytest.mark.xdist_group("processes")
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_processes_that_assign_at_once_lose_no_update(store: Store, store_url: str) -> None:
-    on_duty(store, *map(an_agent, ("ann", "bob", "cyd")))
-    receive(store, [a_ticket(str(number)) for number in range(60)])
+    on_duty(store, *map(an_agent, ("ann", "bob", "cyd", "dee")))
+    receive(store, [a_ticket(str(number)) for number in range(40)])
     decide(store)
     in_processes(assign_one_by_one, [(store_url, "run-1", worker) for worker in range(PROCESSES)])
     # Somebody who had worked with an old load would have upset the balance.
-    assert loads(store) == {"ann": 20, "bob": 20, "cyd": 20}
+    assert loads(store) == {"ann": 10, "bob": 10, "cyd": 10, "dee": 10}
     with store.read() as transaction:
-        assert sum(transaction.assigned_in("run-1").values()) == 60
+        assert sum(transaction.assigned_in("run-1").values()) == 40
         given = [triaged.assignment for triaged in transaction.triaged("run-1")]
-    assert Counter(a.agent_id for a in given if a) == {"ann": 20, "bob": 20, "cyd": 20}
-
-
-@pytest.mark.xdist_group("processes")
-def test_processes_that_read_and_write_at_once_lose_no_update(store: Store, store_url: str) -> None:
-    in_processes(count_up, [(store_url, 25)] * PROCESSES)
-    with store.read() as transaction:
-        assert transaction.cursor(SOURCE) == str(25 * PROCESSES)
+    assert Counter(a.agent_id for a in given if a) == {"ann": 10, "bob": 10, "cyd": 10, "dee": 10}
 
 
 def test_nothing_of_a_transaction_that_raises_is_kept(store: Store) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from sqlalchemy import select
-
-from support.records import NOW, SOURCE
+from support.records import NOW
 from triagedesk.store import Store
 from triagedesk.store.lease import hold
-from triagedesk.store.tables import agents
 from triagedesk.tickets import Assignment
 
 
@@ -31,17 +28,6 @@ def assign_one_by_one(url: str, run_id: str, worker: int) -> None:
                 ticket_id=str(waiting[0].key), agent_id=agent.id, rationale=f"by {worker}"
             )
             transaction.assign(run_id, [(waiting[0].key, given)], NOW)
-    store.close()
-
-
-def count_up(url: str, times: int) -> None:
-    """Add one to the source's cursor, again and again: read, then write."""
-    store = Store.open(url)
-    for _ in range(times):
-        with store.begin_alone() as transaction:
-            seen = int(transaction.cursor(SOURCE) or 0)
-            transaction.connection.execute(select(agents.c.id)).all()
-            transaction.move_cursor(SOURCE, str(seen + 1), NOW)
     store.close()
 
 

@@ -238,7 +238,7 @@ def test_a_group_whose_members_are_away_or_full_says_which() -> None:
     given = by_ticket(assign_batch(tickets, [away, tiny], now=NOW))
     assert given["a"].rationale == "Stays in the queue: nobody in HR is available."
     assert given["c"].rationale == (
-        "Stays in the queue: everyone available in Network (1) is full after this batch."
+        "Stays in the queue: the only agent available in Network is full after this batch."
     )
 
 

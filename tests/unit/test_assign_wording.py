@@ -103,7 +103,7 @@ CASES = {
     "nobody else": (
         only(T, agent("Ann", L5), agent("Bob")),
         "Ann takes this: the only one available with Linux (5/10), with 0 of 20 open.",
-        "A free slot with someone else who knows Linux could have.",
+        "Someone else who knows Linux, with a free slot, could have come first.",
     ),
     "nobody else here": (
         only(T, agent("Ann", L5), agent("Bob", L9, availability=Availability.AWAY)),
@@ -162,7 +162,7 @@ CASES = {
             "Nobody on the roster has SAP or BW: goes by load to Ann, with 3 of 20 open; "
             "Bob was level too, and the tie went by id."
         ),
-        "Someone on the roster with that skill would have.",
+        "Someone with that skill would come first.",
     ),
     "skill gap, experience": (
         only(item("t", "SAP"), agent("Ann", load=3), agent("Bob", load=3, experience=1)),
@@ -170,7 +170,7 @@ CASES = {
             "Nobody on the roster has SAP: goes by load to Bob, with 3 of 20 open; "
             "Ann was level, with less experience."
         ),
-        "Someone on the roster with that skill would have.",
+        "Someone with that skill would come first.",
     ),
     "fallback": (
         only(T, agent("Ann", L7, availability=Availability.OFFLINE), agent("Bob", load=3)),
@@ -190,7 +190,7 @@ CASES = {
             "Bob takes this as nobody with the skill can: Linux: 1 full after this batch; by load, "
             "with 0 of 20 open (1 after this batch); Ann is full by then (1 of 1)."
         ),
-        "A free slot with someone else who knows Linux could have.",
+        "Someone else who knows Linux, with a free slot, could have come first.",
     ),
 }
 

@@ -262,8 +262,9 @@ def test_too_much_is_asked_in_halves_once() -> None:
 
 
 def test_a_truncated_reply_keeps_what_is_whole_and_halves_the_rest() -> None:
-    desk = Desk(lambda p: right(p, leave_out=3, truncated=True), parallel=1)
+    desk = Desk(lambda p: right(p, leave_out=2, truncated=True), parallel=1)
     assert desk.labels(tickets()) == RIGHT
+    # Of two answers the cut may have gone through the second.
     assert [len(p.questions) for p in desk.stub.prompts] == [4, 2, 1]
 
 

@@ -31,7 +31,8 @@ def prompt() -> Prompt:
 
 
 def item(call_id: str, label: str = "L01", **more: Any) -> dict[str, Any]:
-    return {"ticket": call_id, "label": label, "confidence": "likely", "evidence": []} | more
+    answer = {"ticket": call_id, "label": label, "confidence": "likely", "evidence": ["laptop"]}
+    return answer | {"impact": "high", "urgency": "low"} | more
 
 
 def reply(*items: Any) -> str:
@@ -117,9 +118,12 @@ def test_of_a_truncated_reply_the_whole_answers_count(prompt: Prompt) -> None:
 def test_no_cut_of_a_reply_makes_up_an_answer(prompt: Prompt) -> None:
     whole = reply(*map(item, prompt.questions, ["L01", "L02", "L03", "L04"]))
     right = read_reply(whole, prompt).answers
+    most = 0
     for length in range(len(whole)):
         read = read_reply(whole[:length], prompt, truncated=True)
-        assert all(right[key].label == answer.label for key, answer in read.answers.items())
+        assert all(right[key] == answer for key, answer in read.answers.items())
+        most = max(most, len(read.answers))
+    assert most == 3
 
 
 def test_evidence_is_quoted_as_the_ticket_spells_it() -> None:

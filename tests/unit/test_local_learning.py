@@ -51,12 +51,15 @@ def lessons() -> Lessons:
     random = np.random.default_rng(0)
     centres = np.eye(2, 16, dtype=np.float32)
     vectors = centres[Y] + 0.2 * random.normal(size=(24, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return Lessons(
-        vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        vectors=vectors,
+        quick_vectors=vectors[:, :8],
         texts=TEXTS,
         zero_shot=np.zeros((24, 2), np.float32),
         classes=Y,
         catalog_vectors=centres,
+        catalog_quick_vectors=centres[:, :8],
         catalog_texts=["printer", "vpn"],
         catalog_classes=np.array([0, 1]),
     )

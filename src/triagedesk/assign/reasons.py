@@ -129,7 +129,7 @@ class Reasons:
                     best = (level, agent.name, skill, why)
         if best is None:
             skill = self._roster.skill_names[skills[0]]
-            return f"A free slot with someone else who knows {skill} could have."
+            return f"Someone else who knows {skill}, with a free slot, could have come first."
         level, name, skill, why = best
         return f"{name} ({skill} {level}/10) could have it, but is excluded: {why}."
 
@@ -145,25 +145,21 @@ class Reasons:
     def deferral(self, row: int, group: str) -> tuple[str, str]:
         """Why a ticket stays in the queue, and what would change that."""
         roster, number = self._roster, self._groups[row]
+        members = self._members[number].bit_count()
+        where = f" in {group}" if number != ANY_GROUP else ""
         if not roster.everyone:
-            return "there are no agents on the roster", "An agent on the roster."
+            return "there are no agents on the roster", "It goes out once there is an agent."
         if number == NO_SUCH_GROUP:
-            return f"nobody on the roster belongs to {group}", f"An agent in {group}."
+            why = f"nobody on the roster belongs to {group}"
+            return why, f"It goes out once someone belongs to {group}."
+        change = f"It goes out once someone{where} is back or has a free slot."
         if not roster.open:
             closed = counted([(len(who), why) for why, who in self._closed.items()])
-            return f"nobody is available ({closed})", "Anyone coming back or resolving a ticket."
-        if number == ANY_GROUP:
-            return (
-                f"all {len(roster.open)} agents available are full after this batch",
-                "A free slot with anyone.",
-            )
-        members = self._members[number].bit_count()
+            return f"nobody is available ({closed})", change
         if not members:
-            return f"nobody in {group} is available", f"Someone in {group} coming back."
-        return (
-            f"everyone available in {group} ({members}) is full after this batch",
-            f"A free slot with anyone in {group}.",
-        )
+            return f"nobody{where} is available", change
+        everyone = f"all {members} agents available" if members > 1 else "the only agent available"
+        return f"{everyone}{where} {'are' if members > 1 else 'is'} full after this batch", change
 
 
 def _bits(flags: Flags) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from types import MappingProxyType
 
 from triagedesk.agents import SkillNeed
 from triagedesk.errors import InputError, Problem
@@ -17,6 +16,7 @@ from triagedesk.tickets import Assignment
 
 #: Raised when the meaning of a policy changes while its numbers stay the same.
 POLICY_FORMAT = 1
+HIGHEST_WEIGHT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class WorkItem:
     group: str = ""
     requester: str = ""
     #: Agent id -> 0-1: how much is gained by keeping it with someone who knows the matter.
-    affinity: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    affinity: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,9 @@ class AssignPolicy:
 
     def __post_init__(self) -> None:
         problems = [
-            Problem(where=name, what=f"{value} is not a number of 0 or more")
+            Problem(where=name, what=f"{value} is not a number from 0 to {HIGHEST_WEIGHT}")
             for name, value in self._numbers()
-            if not (math.isfinite(value) and value >= 0)
+            if not 0 <= value <= HIGHEST_WEIGHT
         ]
         if not problems:
             problems = self._order_problems()

@@ -17,6 +17,8 @@ from triagedesk.assign.tables import Flags, Ints, Singles
 from triagedesk.errors import AgentsError, Problem
 
 BEST_PROFICIENCY = 10
+#: A larger capacity means the same.
+UNLIMITED = 10**12
 #: Rows of `members` for "none asked for" and "nobody on the roster belongs to it".
 ANY_GROUP, NO_SUCH_GROUP = -1, -2
 Name = TypeVar("Name", str, float)
@@ -83,8 +85,8 @@ def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) ->
         everyone=everyone,
         open=opened,
         closed={why: tuple(sorted(closed[why], key=_by_name)) for why in sorted(closed)},
-        load=np.array([agent.load for agent in opened], np.int64),
-        capacity=np.array([agent.capacity for agent in opened], np.int64),
+        load=np.array([min(agent.load, UNLIMITED) for agent in opened], np.int64),
+        capacity=np.array([min(agent.capacity, UNLIMITED) for agent in opened], np.int64),
         experience_rank=np.array([ranks[agent.experience] for agent in opened], np.int64),
         longest_experience=max((agent.experience for agent in everyone), default=0.0),
         skills=skills,

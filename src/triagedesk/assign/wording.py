@@ -15,7 +15,7 @@ from triagedesk.tickets import Candidate
 #: Differences in score below this are none: the solver counts in millionths.
 LEVEL = 2e-6
 STRONG, FAIR = 7, 4
-GAP_CHANGE = "Someone on the roster with that skill would have."
+GAP_CHANGE = "Someone with that skill would come first."
 
 
 class Standing(NamedTuple):

@@ -83,7 +83,6 @@ class LocalClassifier:
     ) -> dict[str, Classification]:
         texts = [readable(t.short_description, t.long_description) for t in tickets]
         opinions = model.opinions([text or "-" for text in texts])
-        near = model.near(opinions, texts)
         answers: dict[str, Classification] = {}
         for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True)):
             allowed = model.columns(
@@ -95,7 +94,7 @@ class LocalClassifier:
             elif not text:
                 answers[ticket.id] = self._abstain("the ticket has no text")
             else:
-                seen = model.exact(text_key(ticket.text)) or near[row]
+                seen = model.exact(text_key(ticket.text)) or opinions.near[row]
                 if seen and model.index.get(seen.correction.label) in allowed:
                     answers[ticket.id] = self._remember(seen, model, opinions, row, allowed)
                 else:

@@ -56,7 +56,7 @@ class Memory:
     def near(self, embedded: Embedded, texts: Sequence[str]) -> list[Remembered | None]:
         """For each text the nearest correction that is nearly identical."""
         answers: list[Remembered | None] = []
-        likeness = embedded.joined @ self.vectors.T
+        likeness = embedded.joined @ self.embedded.only(embedded.parts).joined.T
         for row, text in zip(likeness, texts, strict=True):
             best = int(row.argmax())
             same = (
@@ -72,7 +72,8 @@ class Memory:
 
     def nearest(self, embedded: Embedded) -> Floats:
         """Likeness of each text to its nearest correction, -1 to 1."""
-        return np.asarray((embedded.joined @ self.vectors.T).max(axis=1), np.float32)
+        known = self.embedded.only(embedded.parts).joined
+        return np.asarray((embedded.joined @ known.T).max(axis=1), np.float32)
 
     def _measure_agreement(self) -> float:
         """How often nearly identical corrections agree; a few imagined agreements to start with."""

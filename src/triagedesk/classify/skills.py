@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from triagedesk.agents import SkillNeed
 from triagedesk.classify.encoders import Embedded, Encoders, load_encoders
 from triagedesk.classify.encoders.ngrams import content_words
-from triagedesk.classify.topics import TopicBank, softmax
+from triagedesk.classify.topics import TopicBank
 from triagedesk.classify.trim import readable
 
 Floats = NDArray[np.float32]
@@ -28,10 +28,14 @@ CHUNK = 256
 MOST = 4
 #: What the ticket's subject, its whole text and its topics count in a skill's score.
 SUBJECT, WHOLE, TOPICS, WORDS = 0.35, 0.35, 0.30, 0.22
+#: Likeness of a skill to a topic's resolvers from which it begins to serve it, and serves it fully.
+UNLIKE, ALIKE = 0.4, 0.95
+#: What likeness to a topic's names counts beside likeness to its resolvers.
+CALLED = 0.8
 #: A score below this names nothing the ticket needs.
-FLOOR = 0.24
+FLOOR = 0.17
 #: A secondary skill's distance from the primary's score, at most.
-NEAR = 0.10
+NEAR = 0.12
 #: Steepness from scores to confidence.
 STEEPNESS = 16.0
 
@@ -111,11 +115,11 @@ class _Skills:
         self._encoders, self._bank = encoders, bank
         readable_names = [humanise(name) for name in names]
         self._vectors = encoders.embed(readable_names)
-        near = np.maximum(bank.near("resolvers", self._vectors), bank.near("called", self._vectors))
-        # How far each topic is from a skill's usual distance, so that broad names do not win all.
-        self._given_topic = softmax(near * np.float32(20.0)) * np.clip(
-            near.max(axis=1, keepdims=True) * 1.6, 0, 1
+        near = np.maximum(
+            bank.near("resolvers", self._vectors), CALLED * bank.near("called", self._vectors)
         )
+        # Several skills may serve one topic; a topic nobody serves adds nothing.
+        self._given_topic = np.clip((near - UNLIKE) / (ALIKE - UNLIKE), 0, 1)
         self._words = _distinctive_words(readable_names)
 
     def score(self, subjects: Embedded, wholes: Embedded) -> Floats:

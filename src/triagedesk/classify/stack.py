@@ -39,6 +39,10 @@ VECTOR_STEPS, WORD_STEPS = 60, 30
 #: Corrections per class from which both penalties are tried.
 ENOUGH_TO_CHOOSE = 8
 NEIGHBOURS, NEIGHBOUR_STEEPNESS, NEIGHBOUR_FLOOR = 10, 20.0, 0.02
+#: Weights of quick vectors and words in the first look, before anything is learned about them.
+QUICK_PRIOR = np.array([1.2, 0.4], np.float32)
+#: How often the first look must agree with the whole stack, measured on at least so many.
+AGREEMENT, ENOUGH_AGREED = 0.995, 100
 #: Up to so many rows words are fitted in compact form, with so many features at most.
 COMPACT_UP_TO, COMPACT_FEATURES = 2_500, 800
 #: Up to so many corrections five folds, then three.
@@ -52,12 +56,15 @@ class Lessons:
     #: Unit vectors of the tickets, and their texts.
     vectors: Floats
     texts: Sequence[str]
+    #: The vectors of the quick encoders alone.
+    quick_vectors: Floats
     #: Zero-shot logits, one column a class.
     zero_shot: Floats
     #: Class of each ticket.
     classes: Ints
     #: Catalog rows used as extra examples: vectors, texts, classes.
     catalog_vectors: Floats
+    catalog_quick_vectors: Floats
     catalog_texts: Sequence[str]
     catalog_classes: Ints
 
@@ -80,6 +87,12 @@ class Stack:
         self.weights = self._weigh(opinions, y)
         #: Log probabilities of each correction's classes by models that had not seen it.
         self.out_of_fold = log_softmax(opinions @ self.weights)
+        self._fit_first_look(lessons, folds, words_out)
+
+    def first_look(self, quick_vectors: Floats, texts: Sequence[str]) -> Floats:
+        """Log probabilities from the quick vectors and words alone."""
+        parts = [self._by_quick(quick_vectors), self._by_words(self._lexical(texts))]
+        return log_softmax(np.stack(parts, axis=-1) @ self._quick_weights)
 
     def __call__(self, vectors: Floats, texts: Sequence[str], zero_shot: Floats) -> Floats:
         """Log probabilities, one row a ticket, one column a class."""
@@ -112,6 +125,23 @@ class Stack:
         _, strength, out = min(tried, key=lambda attempt: attempt[:2])
         self._by_vectors = self._dense(self._vectors, self._all_y, strength)
         return out
+
+    def _fit_first_look(self, lessons: Lessons, folds: Ints, words_out: Floats) -> None:
+        """Fit the first look, and the confidence from which it says what the whole stack says."""
+        x = np.vstack([lessons.quick_vectors, lessons.catalog_quick_vectors])
+        catalog = np.ones(len(lessons.catalog_classes), bool)
+        out = np.zeros((len(folds), self.classes), np.float32)
+        for fold in range(int(folds.max()) + 1):
+            seen = np.concatenate([folds != fold, catalog])
+            model = self._dense(x[seen], self._all_y[seen], VECTOR_STRENGTHS[-1])
+            out[folds == fold] = model(lessons.quick_vectors[folds == fold])
+        self._by_quick = self._dense(x, self._all_y, VECTOR_STRENGTHS[-1])
+        opinions = np.stack([out, words_out], axis=-1)
+        self._quick_weights = _fit_weights(opinions, lessons.classes, QUICK_PRIOR)
+        chances = np.exp(log_softmax(opinions @ self._quick_weights))
+        same = chances.argmax(axis=1) == self.out_of_fold.argmax(axis=1)
+        #: Confidence from which the first look suffices; above 1 when it never does.
+        self.first_look_suffices = _sure(chances.max(axis=1), same)
 
     def _dense(self, x: Floats, y: Ints, strength: float) -> Logistic:
         return fit(x, y, self.classes, strength=strength, steps=VECTOR_STEPS)
@@ -211,6 +241,15 @@ def _compact(matrix: Sparse) -> tuple[Floats, Floats]:
     roots = np.sqrt(np.maximum(values[kept], 1e-6)).astype(np.float32)
     leading = vectors[:, kept].astype(np.float32)
     return leading * roots, leading / roots
+
+
+def _sure(confidence: Floats, same: NDArray[np.bool_]) -> float:
+    order = np.argsort(-confidence, kind="stable")
+    agreement = np.cumsum(same[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(agreement >= AGREEMENT)
+    if len(good) == 0 or good[-1] + 1 < ENOUGH_AGREED:
+        return 2.0
+    return float(confidence[order[good[-1]]])
 
 
 def _temperature(logs: Floats, y: Ints) -> np.float32:

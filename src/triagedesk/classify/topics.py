@@ -23,8 +23,10 @@ FILE = Path(__file__).with_name("topics.yaml")
 CACHE_NAME = "topics.npz"
 #: A topic's score for a text is the mean of its best phrasings, this many.
 BEST_PHRASES = 3
+#: What each later place in a topic's list of resolvers costs.
+RANK_LOSS = 0.05
 #: Steepness of P(topic | text) over similarities.
-STEEPNESS = 30.0
+STEEPNESS = 36.0
 
 Floats = NDArray[np.float32]
 
@@ -114,7 +116,13 @@ class TopicBank:
         Kinds are `called`, `field` and `resolvers`.
         """
         group = self._groups[kind]
-        return group.best(self._encoders.similarity(group.embedded, keys))
+        near = self._encoders.similarity(group.embedded, keys)
+        if kind == "resolvers":
+            # The first is the one most would send it to.
+            sizes = np.diff([*group.starts, len(near)])
+            rank = np.concatenate([np.arange(size) for size in sizes])
+            near *= (1 - RANK_LOSS * rank).astype(np.float32)[:, None]
+        return group.best(near)
 
     def usual_phrase(self, keys: Embedded) -> Floats:
         """Mean likeness of each topic's (row) phrasings to each key (column)."""

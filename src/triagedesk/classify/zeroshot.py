@@ -26,11 +26,13 @@ WORD_WEIGHT = 1.0
 #: What the topic bank counts, and the share of it spread over all entries.
 TOPIC_WEIGHT, TOPIC_FLOOR = 1.5, 0.01
 #: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
-TOPIC_FIT, TOPIC_SOFTNESS = 0.41, 0.04
+TOPIC_FIT, TOPIC_SOFTNESS = 0.33, 0.03
 #: What a topic's catalog names and its tickets' wording count in its likeness to an entry.
-CALLED, PHRASED = 0.5, 0.48
+CALLED, PHRASED = 0.5, 0.8
+#: What a topic loses of its likeness to an entry for each bit another topic is nearer to it.
+RIVALRY = 0.7
 #: Steepness of P(entry | topic) among specific entries and among residual classes.
-TOPIC_STEEPNESS, SCOPE_STEEPNESS = 26.0, 30.0
+TOPIC_STEEPNESS, SCOPE_STEEPNESS = 14.0, 30.0
 #: What likeness of a topic's field to a residual class counts.
 FIELD = 0.6
 #: Likeness of any topic to the rest of everything.
@@ -39,7 +41,7 @@ NO_SCOPE = 0.25
 KNOWN, APART = 0.6, 0.1
 #: What a residual class has over the mean likeness of specific entries, and what likeness to its
 #: scope adds; NO_SCOPE_LIKENESS stands for the latter in the rest of everything.
-RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.03, 0.7, 0.1
+RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.0, 0.7, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +112,11 @@ class ZeroShot:
             near[:, entry] = usual + RESIDUAL_OFFSET + RESIDUAL_SCOPE * scope
         return np.asarray(near, np.float32)
 
-    def examples(self) -> tuple[Floats, list[str], NDArray[np.int64]]:
+    def examples(self) -> tuple[Embedded, list[str], NDArray[np.int64]]:
         """The catalog's own words as labelled examples: vectors, texts, entries."""
         texts = [*self._texts, *self._example_texts]
         owners = np.concatenate([self._mix.argmax(axis=1), self._example_owners])
-        vectors = (
-            np.vstack([self._prototypes.joined, self._examples.joined])
-            if len(self._examples)
-            else self._prototypes.joined
-        )
-        return vectors, texts, owners.astype(np.int64)
+        return self._encoders.embed(texts), texts, owners.astype(np.int64)
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -151,6 +148,8 @@ class ZeroShot:
         """P(entry | topic): by likeness where an entry fits, else the nearest residual class."""
         near = CALLED * self._bank.near("called", self._prototypes) @ self._mix
         near += PHRASED * self._bank.usual_phrase(self._prototypes) @ self._mix
+        # An entry that one topic claims outright ("Wi-Fi Issue") is not a home for its neighbours.
+        near -= RIVALRY * (near.max(axis=0, keepdims=True) - near)
         given = np.zeros_like(near)
         specific, rest = np.flatnonzero(self.specific), np.flatnonzero(~self.specific)
         if len(specific):

@@ -192,8 +192,9 @@ def _show(found: EvaluatedFile) -> None:
     _show_figures(console, found)
     if found.comparison:
         _show_comparison(console, found.comparison)
+    else:
+        _show_details(console, found.measured[0])
     for measured in found.measured:
-        _show_details(console, measured, named=len(found.measured) > 1)
         for note in measured.evaluation.notes:
             console.print(f"[yellow]![/] {escape(note)}", soft_wrap=True)
 
@@ -220,7 +221,7 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
 
     from triagedesk.classify.evaluate.wording import p_words, percent, points, verdict  # noqa: PLC0415
 
-    table = Table("share of tickets", "first", "second", "difference", "95 %", "p")
+    table = Table("share of tickets", "first", "second", "difference", "95%", "p")
     for paired in comparison.paired:
         table.add_row(
             paired.what,
@@ -234,15 +235,14 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
     console.print(escape(verdict(comparison)), soft_wrap=True)
 
 
-def _show_details(console: Console, measured: Measured, *, named: bool) -> None:
+def _show_details(console: Console, measured: Measured) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     from triagedesk.classify.evaluate.wording import label_name, percent  # noqa: PLC0415
 
-    title = escape(measured.evaluation.policy) if named else None
     classes = sorted(measured.figures.classes, key=lambda c: (c.f1, c.label))
-    table = Table("label", "tickets", "precision", "recall", "F1", title=title)
+    table = Table("label", "tickets", "precision", "recall", "F1")
     for figures in classes[:_MOST_CLASSES]:
         rates = (figures.precision, figures.recall, figures.f1)
         table.add_row(

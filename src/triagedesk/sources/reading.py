@@ -36,6 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "impact": ("impact",),
     "urgency": ("urgency",),
     "created_at": ("created_at", "creation_timestamp"),
+    "updated_at": ("updated_at", "last_updated", "modified_at"),
 }
 _LIST_KEYS = ("requests", "tickets")
 _STATUSES: Mapping[Status, tuple[str, ...]] = {
@@ -167,6 +168,7 @@ class _Reader:
             impact=self.get("impact", level_of, None),
             urgency=self.get("urgency", level_of, None),
             created_at=self.get("created_at", _time, None),
+            updated_at=self.get("updated_at", _time, None),
         )
 
     def raw(self, key: str) -> Any:

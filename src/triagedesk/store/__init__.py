@@ -1,6 +1,6 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `agents`, `corrections`, `reports`, `runs`.
+Queries stand by noun: `tickets`, `agents`, `corrections`, `reports`, `runs`, `sla`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from triagedesk.store.corrections import CorrectionQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
 from triagedesk.store.reports import ReportQueries
 from triagedesk.store.runs import RunQueries
+from triagedesk.store.sla import SlaQueries
 from triagedesk.store.tables import metadata
 from triagedesk.store.tickets import TicketQueries
 
@@ -27,7 +28,9 @@ _MIGRATION_LOCK = 7_126_001
 _DESK_LOCK = 7_126_002
 
 
-class Transaction(TicketQueries, AgentQueries, CorrectionQueries, ReportQueries, RunQueries):
+class Transaction(
+    TicketQueries, AgentQueries, CorrectionQueries, ReportQueries, RunQueries, SlaQueries
+):
     """All queries over one open transaction."""
 
 

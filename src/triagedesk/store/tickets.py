@@ -13,12 +13,21 @@ from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, 
 from triagedesk.catalog import Sla, SlaUnit
 from triagedesk.priority import PriorityDecision
 from triagedesk.store.queries import PART, Queries, in_parts
-from triagedesk.store.tables import assignments, broken_tickets, decisions, run_tickets, tickets
+from triagedesk.store.sla import log_statuses, mark_stale
+from triagedesk.store.tables import (
+    assignments,
+    broken_tickets,
+    decisions,
+    run_tickets,
+    sla_clocks,
+    tickets,
+)
 from triagedesk.tickets import (
     Assignment,
     BrokenTicket,
     Classification,
     ReceivedTicket,
+    SlaStanding,
     Status,
     Ticket,
     TriagedTicket,
@@ -28,6 +37,9 @@ _ticket = TypeAdapter(Ticket)
 _classification = TypeAdapter(Classification)
 _priority = TypeAdapter(PriorityDecision)
 _assignment = TypeAdapter(Assignment)
+#: The clocks that a ticket is read with, and the columns that say where they stand.
+_SHOWN = ("response", "resolution")
+_STANDING = ("target", "due_at", "warn_at", "paused", "stopped_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +68,9 @@ class TicketQueries(Queries):
         changed = [t for t in fetched if t.id in known and known[t.id][1] != t.content_hash]
         self._insert_tickets(new, now)
         self._update_tickets(known, [t for t in fetched if t.id in known], now)
+        self._log_statuses(source, known, fetched, now)
         keys = self._known(source, [t.id for t in fetched if t.status is not Status.RESOLVED])
-        self._put_into_run(run_id, [key for key, _hash, _status in keys.values()])
+        self.put_into_run(run_id, [key for key, _hash, _status in keys.values()])
         if broken:
             rows = [
                 {
@@ -138,7 +151,21 @@ class TicketQueries(Queries):
             self.connection.execute(bring_up_to_date.values(decision_id=None), part)
         self.release(resolved, now)
 
-    def _put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
+    def _log_statuses(
+        self,
+        source: str,
+        before: dict[str, tuple[int, str, str]],
+        fetched: Sequence[Ticket],
+        now: datetime,
+    ) -> None:
+        """Log every status that is another one than before; a ticket begins as open."""
+        opened = (0, "", Status.OPEN)
+        moved = {t.id: t for t in fetched if t.status != before.get(t.id, opened)[2]}
+        keys = self._known(source, list(moved))
+        log_statuses(self.connection, [(keys[id_][0], t) for id_, t in moved.items()], now)
+
+    def put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
+        """Have the run deal with these tickets too."""
         present = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
         already = set(self.connection.scalars(present))
         rows = [{"run_id": run_id, "ticket_id": key} for key in keys if key not in already]
@@ -156,7 +183,7 @@ class TicketQueries(Queries):
                 ~_is_assigned(),
             ),
         )
-        self._put_into_run(run_id, list(self.connection.scalars(left)))
+        self.put_into_run(run_id, list(self.connection.scalars(left)))
 
     def undecided(self, run_id: str) -> list[ReceivedTicket]:
         """The run's tickets whose content nobody has decided about yet, oldest first."""
@@ -194,6 +221,7 @@ class TicketQueries(Queries):
                 for item, key in zip(part, keys, strict=True)
             ]
             self.connection.execute(make_current, links)
+            mark_stale(self.connection, [item.key for item in part])
 
     def unassigned(self, run_id: str) -> list[TriagedTicket]:
         """The run's decided tickets that no agent has, oldest first."""
@@ -216,6 +244,8 @@ class TicketQueries(Queries):
                 for key, assignment in part
             ]
             self.connection.execute(insert(assignments), rows)
+        # Being given to an agent answers a ticket, and starts its group's clock.
+        mark_stale(self.connection, [key for key, assignment in given if assignment.agent_id])
 
     def assigned_in(self, run_id: str) -> dict[str, int]:
         """Agent id -> how many tickets the run gave them."""
@@ -253,6 +283,14 @@ class TicketQueries(Queries):
         rows = self.connection.execute(query, execution_options={"yield_per": PART})
         for part in rows.partitions():
             yield from (_read_triaged(row) for row in part)
+
+    def triaged_of(self, keys: Sequence[int]) -> list[TriagedTicket]:
+        """Tickets by key, with all decisions, oldest first; those not decided are left out."""
+        found: list[TriagedTicket] = []
+        for part in in_parts(sorted(set(keys))):
+            query = _triaged().where(tickets.c.id.in_(part)).order_by(tickets.c.id)
+            found += [_read_triaged(row) for row in self.connection.execute(query)]
+        return found
 
     def to_write_back(self, run_id: str) -> list[TriagedTicket]:
         """Decisions a source has not been told yet and nobody needs to confirm first."""
@@ -308,6 +346,14 @@ def _is_assigned() -> Any:
 def _triaged() -> Select[Any]:
     """Tickets joined with their current decision and the assignment in force."""
     in_force = and_(assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None))
+    source = tickets.join(decisions, decisions.c.id == tickets.c.decision_id)
+    source = source.outerjoin(assignments, in_force)
+    clocks: list[Any] = []
+    for target in _SHOWN:
+        clock = sla_clocks.alias(target)
+        of_ticket = and_(clock.c.ticket_id == tickets.c.id, clock.c.target == target)
+        source = source.outerjoin(clock, of_ticket)
+        clocks += [clock.c[name].label(f"{target}_{name}") for name in _STANDING]
     return select(
         tickets.c.id.label("key"),
         tickets.c.payload,
@@ -321,11 +367,8 @@ def _triaged() -> Select[Any]:
         decisions.c.resolution_due_at,
         decisions.c.details,
         assignments.c.details.label("assignment"),
-    ).select_from(
-        tickets.join(decisions, decisions.c.id == tickets.c.decision_id).outerjoin(
-            assignments, in_force
-        )
-    )
+        *clocks,
+    ).select_from(source)
 
 
 def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
@@ -362,8 +405,18 @@ def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
     }
 
 
+def _clocks(row: Row[Any]) -> Iterator[SlaStanding]:
+    """What the clocks in a row of `_triaged` say."""
+    values = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for it)
+    for target in _SHOWN:
+        if values[f"{target}_target"]:
+            yield SlaStanding(**{name: values[f"{target}_{name}"] for name in _STANDING})
+
+
 def _read_triaged(row: Row[Any]) -> TriagedTicket:
-    """A row of `_triaged` as a record."""
+    """A row of `_triaged` as a record; due dates are those of the clocks, once there are any."""
+    clocks = {clock.target: clock for clock in _clocks(row)}
+    response, resolution = clocks.get("response"), clocks.get("resolution")
     sla = None
     if row.sla_value is not None:
         sla = Sla(value=row.sla_value, unit=SlaUnit(row.sla_unit))
@@ -376,8 +429,9 @@ def _read_triaged(row: Row[Any]) -> TriagedTicket:
         policy_version=row.policy_version,
         decided_at=row.decided_at,
         sla=sla,
-        response_due_at=row.response_due_at,
-        resolution_due_at=row.resolution_due_at,
+        response_due_at=response.due_at if response else row.response_due_at,
+        resolution_due_at=resolution.due_at if resolution else row.resolution_due_at,
         priority=_priority.validate_python(row.details["priority"]),
         assignment=_assignment.validate_python(row.assignment) if row.assignment else None,
+        clocks=tuple(clocks.values()),
     )

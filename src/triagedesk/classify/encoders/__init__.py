@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 
 #: What each encoder's cosine counts, for English texts. Others are read by USE alone.
 WEIGHTS: Mapping[str, float] = {"minilm": 12.0, "use": 7.0, "ngrams": 7.0}
+#: The same where a model is fitted on the vectors: MiniLM tells more apart once there are examples.
+JOINED: Mapping[str, float] = {"minilm": 13.7, "use": 5.3, "ngrams": 5.3}
 #: Texts remembered with their vectors (1.8 kB each).
 REMEMBERED_TEXTS = 16_000
 
@@ -72,11 +74,17 @@ class Embedded:
             english=self.english[rows],
         )
 
+    def only(self, names: Iterable[str]) -> Embedded:
+        """The same texts by some of the encoders."""
+        kept = set(names)
+        parts = {name: part for name, part in self.parts.items() if name in kept}
+        return Embedded(parts=parts, english=self.english)
+
     @property
     def joined(self) -> Floats:
         """One vector a text, whose dot products are weighted mean cosines."""
-        total = sum(WEIGHTS[name] for name in self.parts)
-        scaled = [part * np.float32((WEIGHTS[n] / total) ** 0.5) for n, part in self.parts.items()]
+        total = sum(JOINED[name] for name in self.parts)
+        scaled = [part * np.float32((JOINED[n] / total) ** 0.5) for n, part in self.parts.items()]
         return np.hstack(scaled)
 
 
@@ -88,45 +96,56 @@ class Encoders:
         #: What is not installed and what that costs, in plain words.
         self.missing = missing
         self.version = "+".join(f"{model.name}:{model.version}" for model in models)
-        self._remembered: OrderedDict[bytes, tuple[list[NDArray[np.float16]], float]] = (
-            OrderedDict()
-        )
+        self._remembered: OrderedDict[bytes, dict[str, NDArray[np.float16]]] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the encoders in use."""
         return tuple(model.name for model in self._models)
 
-    def embed(self, texts: Sequence[str]) -> Embedded:
-        """Vectors of the texts; a text met before, or twice here, is computed once."""
-        keys = [
-            hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
-            for text in texts
-        ]
-        fresh = {k: t for k, t in zip(keys, texts, strict=True) if k not in self._remembered}
-        found = {key: self._remembered[key] for key in keys if key in self._remembered}
-        if fresh:
-            new = list(fresh.values())
-            vectors = [model.encode(new) for model in self._models]
-            for row, (key, text) in enumerate(fresh.items()):
+    @property
+    def quick(self) -> tuple[str, ...]:
+        """Names of the encoders for a first look: all but the slowest."""
+        return self.names[1:] or self.names
+
+    def embed(self, texts: Sequence[str], names: Sequence[str] = ()) -> Embedded:
+        """Vectors of the texts by the encoders named, or by all.
+
+        A text met before, or twice here, is computed once.
+        """
+        keys = [_digest(text) for text in texts]
+        found = {key: self._remembered.get(key, {}) for key in keys}
+        by_key = dict(zip(keys, texts, strict=True))
+        models = [model for model in self._models if not names or model.name in names]
+        for model in models:
+            fresh = [key for key in found if model.name not in found[key]]
+            if fresh:
                 # Half precision: half the memory, and the last digits, which hang on how texts
                 # were batched, are gone.
-                found[key] = ([part[row].astype(np.float16) for part in vectors], englishness(text))
-                self._remembered[key] = found[key]
-        for key in found:
+                vectors = model.encode([by_key[key] for key in fresh]).astype(np.float16)
+                for key, vector in zip(fresh, vectors, strict=True):
+                    found[key] = {**found[key], model.name: vector.copy()}
+        self._remember(found)
+        parts = {
+            model.name: np.array([found[key][model.name] for key in keys], np.float32).reshape(
+                -1, model.width
+            )
+            for model in models
+        }
+        return Embedded(
+            parts=parts, english=np.array([englishness(text) for text in texts], np.float32)
+        )
+
+    def _remember(self, found: Mapping[bytes, dict[str, NDArray[np.float16]]]) -> None:
+        for key, vectors in found.items():
+            self._remembered[key] = vectors
             self._remembered.move_to_end(key)
         while len(self._remembered) > REMEMBERED_TEXTS:
             self._remembered.popitem(last=False)
-        rows = [found[key] for key in keys]
-        parts = {
-            model.name: np.array([row[0][i] for row in rows], np.float32).reshape(-1, model.width)
-            for i, model in enumerate(self._models)
-        }
-        return Embedded(parts=parts, english=np.array([row[1] for row in rows], np.float32))
 
     def similarity(self, queries: Embedded, keys: Embedded) -> Floats:
         """Weighted mean cosine of each query (rows) with each key (columns)."""
-        shares = self._shares(queries.english)
+        shares = _shares(tuple(queries.parts), queries.english)
         total = np.zeros((len(queries), len(keys)), np.float32)
         for name, part in queries.parts.items():
             total += shares[name][:, None] * (part @ keys.parts[name].T)
@@ -137,16 +156,21 @@ class Encoders:
         model = self._models[-1]
         return np.asarray(model.encode(words) @ keys.parts[model.name].T, np.float32)
 
-    def _shares(self, english: Floats) -> dict[str, Floats]:
-        """Share of each encoder in a text's similarity; MiniLM reads English only."""
-        raw = {name: np.full(len(english), WEIGHTS[name], np.float32) for name in self.names}
-        if "minilm" in raw and len(raw) > 1:
-            moved = raw["minilm"] * (1 - english)
-            raw["minilm"] = raw["minilm"] - moved
-            other = next(name for name in self.names if name != "minilm")
-            raw[other] = raw[other] + moved
-        total = np.sum(list(raw.values()), axis=0)
-        return {name: value / total for name, value in raw.items()}
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _shares(names: Sequence[str], english: Floats) -> dict[str, Floats]:
+    """Share of each encoder in a text's similarity; MiniLM reads English only."""
+    raw = {name: np.full(len(english), WEIGHTS[name], np.float32) for name in names}
+    if "minilm" in raw and len(raw) > 1:
+        moved = raw["minilm"] * (1 - english)
+        raw["minilm"] = raw["minilm"] - moved
+        other = next(name for name in names if name != "minilm")
+        raw[other] = raw[other] + moved
+    total = np.sum(list(raw.values()), axis=0)
+    return {name: value / total for name, value in raw.items()}
 
 
 @lru_cache(maxsize=4)

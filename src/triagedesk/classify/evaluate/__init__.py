@@ -78,7 +78,7 @@ class Evaluation:
     #: 0 without cross-fitting.
     folds: int
     seed: int
-    #: Spent classifying (loading the models and learning apart).
+    #: Spent classifying, without loading models and learning; 0: not measured.
     seconds: float
     usage: Usage = field(default_factory=Usage)
     #: Tickets handed to a language model.

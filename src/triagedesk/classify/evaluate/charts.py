@@ -93,7 +93,7 @@ def percent_axis(name: str, low: float = 0.0) -> Axis:
     step = 0.1 if low >= 0.5 else 0.2  # noqa: PLR2004 (half the range: twice the detail)
     low = math.floor(low / step + 1e-9) * step
     count = round((1 - low) / step)
-    ticks = tuple((low + i * step, f"{100 * (low + i * step):.0f} %") for i in range(count + 1))
+    ticks = tuple((low + i * step, f"{100 * (low + i * step):.0f}%") for i in range(count + 1))
     return Axis(name=name, low=low, high=1.0, ticks=ticks)
 
 

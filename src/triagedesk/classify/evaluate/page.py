@@ -69,20 +69,27 @@ class MatrixRow:
 def page(subject: Subject, sides: Sequence[Side], comparison: Comparison | None = None) -> str:
     """The whole page."""
     columns = [dict(wording.headline(*side)) for side in sides]
-    return _environment().get_template("evaluation.html").render(
-        subject=subject,
-        sides=[_side(side) for side in sides],
-        names=[evaluation.policy for evaluation, _, _ in sides],
-        headline=[
-            (name, [column.get(name, "") for column in columns])
-            for name in dict.fromkeys(name for column in columns for name in column)
-        ],
-        charts=_charts(sides),
-        comparison=comparison,
-        verdict=wording.verdict(comparison) if comparison else "",
-        MOST_CONFUSED=MOST_CONFUSED,
-        MOST_CHANGED=MOST_CHANGED,
-        MOST_WRONG=MOST_WRONG,
+    return (
+        _environment()
+        .get_template("evaluation.html")
+        .render(
+            subject=subject,
+            sides=[_side(side) for side in sides],
+            names=[evaluation.policy for evaluation, _, _ in sides],
+            headline=[
+                (name, [column.get(name, "") for column in columns])
+                for name in dict.fromkeys(name for column in columns for name in column)
+            ],
+            charts=_charts(sides),
+            comparison=comparison,
+            same_answers=comparison is not None
+            and not comparison.changed
+            and not comparison.left_out,
+            verdict=wording.verdict(comparison) if comparison else "",
+            MOST_CONFUSED=MOST_CONFUSED,
+            MOST_CHANGED=MOST_CHANGED,
+            MOST_WRONG=MOST_WRONG,
+        )
     )
 
 
@@ -167,7 +174,12 @@ def _coverage_chart(sides: Sequence[Side]) -> charts.Chart:
     for evaluation, figures, _ in sides:
         total = len(evaluation.outcomes)
         points = [
-            (p.coverage, p.precision, 0.0, f"from {p.threshold:.2f}: {_pair(p.coverage, p.precision)}")
+            (
+                p.coverage,
+                p.precision,
+                0.0,
+                f"from {p.threshold:.2f}: {_pair(p.coverage, p.precision)}",
+            )
             for p in figures.coverage
             if p.coverage * total >= min(_FEW, total)
         ]
@@ -180,7 +192,8 @@ def _coverage_chart(sides: Sequence[Side]) -> charts.Chart:
         charts.percent_axis("decided without a person, most confident first"),
         charts.percent_axis("right among these", low=max(0.0, lowest - 0.02)),
         series,
-        guide=[(0.0, promises[0]), (1.0, promises[0])],
+        # Two promises would need two guides, and the table above says both.
+        guide=[(0.0, promises[0]), (1.0, promises[0])] if len(set(promises)) == 1 else (),
         guide_name=f"promised: {wording.percent(promises[0])}",
     )
 

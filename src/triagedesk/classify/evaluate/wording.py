@@ -32,11 +32,11 @@ def headline(evaluation: Evaluation, figures: Figures, cost: Cost) -> Iterator[t
 
 
 def share_words(share: Share) -> str:
-    """`84.0 % (81.2-86.5, 840 of 1,000)`."""
+    """`84.0% (95%: 81.2–86.5; 840 of 1,000)`."""
     if not share.total:
         return "none"
     between = f"{100 * share.low:.1f}–{100 * share.high:.1f}"
-    return f"{percent(share.value)} (95 %: {between}; {share.count:,} of {share.total:,})"
+    return f"{percent(share.value)} (95%: {between}; {share.count:,} of {share.total:,})"
 
 
 def promise_words(figures: Figures, promised: float) -> str:
@@ -44,21 +44,17 @@ def promise_words(figures: Figures, promised: float) -> str:
     kept = promise_kept(figures.alone_right, promised)
     if not figures.alone_right.total:
         return kept
-    return f"{share_words(figures.alone_right)}; promised {promised:.1%}: {kept}".replace(
-        "%:", " %:"
-    )
+    return f"{share_words(figures.alone_right)}; promised {percent(promised)}: {kept}"
 
 
 def hindsight_words(figures: Figures) -> str:
-    """`62.0 % at 95 %, …`: the coverage a threshold chosen on these very tickets would have had."""
+    """`62.0% at 95%, …`: the coverage a threshold chosen on these very tickets would have had."""
     return ", ".join(f"{percent(c)} at {target:.0%}" for target, c in figures.hindsight)
 
 
 def curve_words(evaluation: Evaluation) -> str:
-    """`0: 41 %, 100: 59 %, …`."""
-    return ", ".join(
-        f"{p.corrections:,}: {100 * p.right / p.total:.0f} %" for p in evaluation.curve
-    )
+    """`0: 41%, 100: 59%, …`."""
+    return ", ".join(f"{p.corrections:,}: {100 * p.right / p.total:.0f}%" for p in evaluation.curve)
 
 
 def cost_words(cost: Cost) -> str:
@@ -111,8 +107,8 @@ def label_name(label: Label | None) -> str:
 
 
 def percent(value: float) -> str:
-    """`84.3 %`."""
-    return f"{100 * value:.1f} %"
+    """`84.3%`."""
+    return f"{100 * value:.1f}%"
 
 
 def points(value: float) -> str:

@@ -90,7 +90,7 @@ class ReadReply:
 
 
 def read_reply(text: str, prompt: Prompt, *, truncated: bool = False) -> ReadReply:
-    """Read a reply; what came before the cut of a truncated one counts."""
+    """Read a reply; of a truncated one, the answers well before the cut count."""
     items = _answers_in(text, truncated=truncated)
     if items is None:
         return ReadReply(problems={q.key: NOT_JSON for q in prompt.questions.values()})
@@ -118,12 +118,14 @@ def _answers_in(text: str, *, truncated: bool) -> list[Any] | None:
         return None
     body = text[start:] if truncated else text[start : text.rfind("}") + 1]
     try:
-        # `True` drops an unfinished trailing string, so that a cut never makes up a value.
         value = from_json(body, allow_partial=truncated)
     except ValueError:
         return None
     answers = value.get("answers") if isinstance(value, dict) else None
-    return answers if isinstance(answers, list) else None
+    if not isinstance(answers, list):
+        return None
+    # Of the answer the cut goes through, nothing is known for sure.
+    return answers[:-1] if truncated else answers
 
 
 def _read_answer(item: Mapping[str, Any], question: Question, prompt: Prompt) -> LlmAnswer | None:

@@ -7,7 +7,6 @@ classifier retries with the desk's delays and the two would multiply.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -93,9 +92,6 @@ class Caller:
     @contextmanager
     def session(self) -> Iterator[Ask]:
         """Connections for some calls, closed at the end whatever happens."""
-        # These log whole requests at DEBUG, with the tickets in them.
-        for chatty in ("openai", "anthropic", "google_genai"):
-            logging.getLogger(chatty).setLevel(logging.INFO)
         with asyncio.Runner() as runner:
             model = model_for(self._model_name, api_key=self._api_key, base_url=self._base_url)
             runner.run(_enter(model))
