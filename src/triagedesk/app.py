@@ -19,6 +19,7 @@ import structlog
 
 from triagedesk import dataset, evaluating, learning, pipeline, reporting
 from triagedesk.agents import Agent
+from triagedesk.agents_parser import parse_agents
 from triagedesk.assign import AssignPolicy
 from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
@@ -43,9 +44,11 @@ from triagedesk.errors import (
     NotFoundError,
     Problem,
     SettingsError,
+    TicketsError,
 )
 from triagedesk.evaluating import EvaluatedFile, EvaluateOptions
 from triagedesk.files import write_file
+from triagedesk.formats import format_for
 from triagedesk.outbox import Channel
 from triagedesk.outbox.maildir import MaildirChannel
 from triagedesk.outbox.smtp import SmtpChannel
@@ -54,7 +57,13 @@ from triagedesk.settings import Settings, load_settings
 from triagedesk.sla import SlaPolicy, parse_sla_policy
 from triagedesk.sources import CatalogSource, Source
 from triagedesk.sources.catalogs import FileCatalogSource, catalog_source
-from triagedesk.sources.files import FileSource, read_agents_file
+from triagedesk.sources.files import (
+    FileSource,
+    read_agents_file,
+    read_text,
+    read_ticket_text,
+    shown_path,
+)
 from triagedesk.sources.http import is_web_address
 from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
@@ -86,14 +95,16 @@ def open_desk(
 ) -> Iterator[Desk]:
     """A desk as the settings say. Raises TriagedeskError naming the setting or file at fault."""
     configure_logging(settings)
-    store = open_store(settings)
+    store = working = open_store(settings)
     try:
+        if options.dry_run:
+            working = _scratch_copy(store)
         yield Desk(
-            store=_scratch_copy(store) if options.dry_run else store,
+            store=working,
             source=ticket_source(settings),
             catalog_source=the_catalog_source(settings),
             read_roster=roster_reader(settings),
-            classifier=cache(lambda: classifier(settings, store)),
+            classifier=cache(lambda: classifier(settings, working)),
             skill_reader=cache(lambda: skill_reader(settings)),
             sla_policy=sla_policy(settings),
             priority_policy=priority_policy(settings),
@@ -112,6 +123,7 @@ def open_desk(
             shield=shield,
         )
     finally:
+        working.close()
         store.close()
 
 
@@ -416,7 +428,7 @@ def evaluate_labelled(
         )
         return made, made.missing
 
-    place = settings.service_catalog_url
+    place = options.catalog or settings.service_catalog_url
     return evaluating.evaluate_file(
         options,
         catalog=read_catalog(place) if place else None,
@@ -429,8 +441,16 @@ def evaluate_labelled(
 def assign_dataset(path: Path) -> dict[str, Any]:
     """Assign a dataset's tickets among its own agents; JSON types, each ticket in one list."""
     settings = load_settings()
-    fetched = FileSource(path).fetch("")
-    agents = read_agents_file(path, default_capacity=settings.agent_capacity)
+    # Read once: standard input cannot be read again for the agents.
+    text = read_text(path, error=TicketsError)
+    origin = shown_path(path)
+    fetched = read_ticket_text(text, source="file", origin=origin)
+    agents = parse_agents(
+        text,
+        origin=origin,
+        format=format_for(origin, text),
+        default_capacity=settings.agent_capacity,
+    )
     one_off = dataset.assign_one_off(
         fetched.tickets,
         agents,

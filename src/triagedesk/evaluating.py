@@ -52,6 +52,8 @@ class EvaluateOptions:
     """What one call of `triagedesk evaluate` wants."""
 
     file: str
+    #: File or URL; "": SERVICE_CATALOG_URL, and without that the labels found in the file.
+    catalog: str = ""
     text_column: str = ""
     label_column: str = ""
     #: Go on without the rows whose label the catalog does not have.

@@ -131,6 +131,11 @@ class Settings(BaseModel):
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     #: Seconds to wait for the helpdesk, the catalog server and the mail server.
     http_timeout: float = Field(default=30.0, gt=0, le=3600)
+    #: Address and port that `triagedesk serve` listens on.
+    api_host: OneLine = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    #: The largest request the API reads, in bytes.
+    api_max_body: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda v: v.lower() if isinstance(v, str) else v),

@@ -184,10 +184,11 @@ class WholeDesk:
 
     def _start(self, module: str, arguments: Sequence[str], settings: Mapping[str, str]) -> Running:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH", ""))))
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(TESTS), **self.environment(settings)},
+            env={**kept, "PYTHONPATH": path, **self.environment(settings)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

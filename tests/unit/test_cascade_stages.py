@@ -106,7 +106,8 @@ def test_a_confident_opinion_decides_and_keeps_the_local_suggestion_as_alternati
 
 def test_an_opinion_at_the_threshold_stands_but_an_unsure_one_stays_for_review() -> None:
     llm = Stage("llm", {"2": opinion(PASSWORD, 0.5, needs_review=True)})
-    answer = run(Stage("local", LOCAL), llm, threshold=0.5).answers["2"]
+    local = Stage("local", {**LOCAL, "2": unsure(VPN, 0.6)})
+    answer = run(local, llm, threshold=0.5).answers["2"]
     assert (answer.label, answer.needs_review) == (PASSWORD, True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest  # type: ignore[import-untyped] # comes without types
 
 from support.evaluations import A, B, an_evaluation, an_outcome
 from triagedesk.classify.evaluate import wording

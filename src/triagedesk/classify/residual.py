@@ -13,7 +13,8 @@ from triagedesk.catalog import CatalogEntry
 _WORD = re.compile(r"[^\W\d_]+")
 
 _REST_TEXT = """
-other others misc miscellaneous uncategorized uncategorised undefined unclassified unknown else
+other others something anything everything nothing misc miscellaneous uncategorized
+uncategorised undefined unclassified unknown else
 unspecified various sonstige sonstiges sonstiger sonstigen andere anderes anderer übrige
 verschiedenes weitere autre autres divers otro otra otros otras varios varias outro outra outros
 outras diversos diversas altro altra altri altre varie vari overig overige anders diversen

@@ -80,7 +80,7 @@ def evaluate(
 
     The truth is never shown to a classifier. Nothing is kept, and no desk's store is touched.
     """
-    settings = options.settings(catalog=catalog)
+    settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
     from triagedesk.app import evaluate_labelled  # noqa: PLC0415
     from triagedesk.cli.show import Bars  # noqa: PLC0415
@@ -88,6 +88,7 @@ def evaluate(
 
     wanted = EvaluateOptions(
         file=labelled,
+        catalog=catalog,
         text_column=text,
         label_column=label,
         skip_unknown=skip_unknown,

@@ -1,6 +1,7 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `agents`, `corrections`, `reports`, `runs`, `sla`.
+Queries stand by noun: `tickets`, `lists`, `agents`, `corrections`, `reports`, `runs`, `jobs`, `keys`,
+`sla`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from triagedesk.errors import StoreError
 from triagedesk.store.agents import AgentQueries
 from triagedesk.store.corrections import CorrectionQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
+from triagedesk.store.jobs import JobQueries
+from triagedesk.store.keys import KeyQueries
+from triagedesk.store.lists import ListQueries
 from triagedesk.store.reports import ReportQueries
 from triagedesk.store.runs import RunQueries
 from triagedesk.store.sla import SlaQueries
@@ -29,7 +33,15 @@ _DESK_LOCK = 7_126_002
 
 
 class Transaction(
-    TicketQueries, AgentQueries, CorrectionQueries, ReportQueries, RunQueries, SlaQueries
+    TicketQueries,
+    ListQueries,
+    AgentQueries,
+    CorrectionQueries,
+    ReportQueries,
+    RunQueries,
+    JobQueries,
+    KeyQueries,
+    SlaQueries,
 ):
     """All queries over one open transaction."""
 

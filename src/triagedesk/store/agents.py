@@ -55,7 +55,11 @@ class AgentQueries(Queries):
             select(agents.c.id, agents.c.profile, agents.c.seed_load).where(agents.c.active)
         )
         return tuple(
-            replace(_agent.validate_python(row.profile), load=row.seed_load + given.get(row.id, 0))
+            # A load stated by hand may have been less than what they have here.
+            replace(
+                _agent.validate_python(row.profile),
+                load=max(0, row.seed_load + given.get(row.id, 0)),
+            )
             # By code point: PostgreSQL would sort as its locale does.
             for row in sorted(rows, key=lambda row: row.id)
         )

@@ -77,7 +77,11 @@ class RunQueries(Queries):
 
     def save_catalog(self, catalog: StoredCatalog) -> None:
         """Keep a catalog that loaded well; one version is kept once."""
-        self.connection.execute(delete(catalogs).where(catalogs.c.version == catalog.version))
+        self.connection.execute(
+            delete(catalogs).where(
+                catalogs.c.origin == catalog.origin, catalogs.c.version == catalog.version
+            )
+        )
         self.connection.execute(insert(catalogs).values(vars(catalog)))
 
     def cursor(self, source: str) -> str:

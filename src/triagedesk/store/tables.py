@@ -76,8 +76,8 @@ runs = Table(
 catalogs = Table(
     "catalogs",
     metadata,
+    Column("origin", Text, primary_key=True),
     Column("version", String(64), primary_key=True),
-    Column("origin", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("etag", Text, nullable=False, default=""),
     Column("last_modified", Text, nullable=False, default=""),
@@ -347,4 +347,58 @@ audit_log = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("details", Document),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", String(100), nullable=False, index=True),
+    # SHA-256 of the key, which is random: nothing slower is needed
+    Column("digest", String(64), nullable=False, unique=True),
+    # its first characters, so that a person knows which one it is
+    Column("beginning", String(16), nullable=False),
+    Column("scopes", Document, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    # NULL: in force
+    Column("revoked_at", Utc),
+)
+
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    # answers of the API to requests with an Idempotency-Key, kept for a day
+    Column("actor", String(110), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    # SHA-256 of method, path and body
+    Column("fingerprint", String(64), nullable=False),
+    # NULL: in hand
+    Column("status", Integer),
+    Column("headers", Document),
+    Column("body", LargeBinary),
+    Column("created_at", Utc, nullable=False, index=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    # also the id of the run it carries out
+    Column("id", String(40), primary_key=True),
+    # desk | assignment | tickets
+    Column("kind", String(16), nullable=False),
+    # queued | running | done | failed | cancelled
+    Column("state", String(16), nullable=False, index=True),
+    Column("step", String(64), nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer),
+    Column("cancel_asked", Boolean, nullable=False),
+    Column("actor", String(110), nullable=False),
+    # the request's body, compressed, until it has been carried out
+    Column("request", LargeBinary),
+    Column("options", Document, nullable=False),
+    Column("summary", Document),
+    # why it failed
+    Column("error", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("finished_at", Utc),
 )

@@ -353,7 +353,7 @@ def _triaged() -> Select[Any]:
         clock = sla_clocks.alias(target)
         of_ticket = and_(clock.c.ticket_id == tickets.c.id, clock.c.target == target)
         source = source.outerjoin(clock, of_ticket)
-        clocks += [clock.c[name].label(f"{target}_{name}") for name in _STANDING]
+        clocks += [clock.c[name].label(f"{target}_clock_{name}") for name in _STANDING]
     return select(
         tickets.c.id.label("key"),
         tickets.c.payload,
@@ -409,8 +409,8 @@ def _clocks(row: Row[Any]) -> Iterator[SlaStanding]:
     """What the clocks in a row of `_triaged` say."""
     values = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for it)
     for target in _SHOWN:
-        if values[f"{target}_target"]:
-            yield SlaStanding(**{name: values[f"{target}_{name}"] for name in _STANDING})
+        if values[f"{target}_clock_target"]:
+            yield SlaStanding(**{name: values[f"{target}_clock_{name}"] for name in _STANDING})
 
 
 def _read_triaged(row: Row[Any]) -> TriagedTicket:

@@ -36,13 +36,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "catalogs",
-        sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
         sa.Column("last_modified", sa.Text(), nullable=False),
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("version", name=op.f("pk_catalogs")),
+        sa.PrimaryKeyConstraint("origin", "version", name=op.f("pk_catalogs")),
     )
     op.create_table(
         "cursors",
