@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,8 @@ from triagedesk.agents_parser import parse_agents
 from triagedesk.assign import AssignPolicy
 from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
-from triagedesk.classify import Classifier
+from triagedesk.classify import Classifier, Usage
+from triagedesk.classify.budget import Budgeted
 from triagedesk.classify.cascade import Cascade
 from triagedesk.classify.confusable import Confusable, find_confusable
 from triagedesk.classify.corrections import Correction
@@ -67,6 +68,7 @@ from triagedesk.sources.files import (
 from triagedesk.sources.http import is_web_address
 from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
+from triagedesk.store.costs import ModelUse
 from triagedesk.store.lease import hold
 from triagedesk.tickets import BrokenTicket, Classification, Ticket, TriagedTicket
 
@@ -209,7 +211,7 @@ def check_language_model(settings: Settings) -> None:
 
 def language_model(settings: Settings, store: Store | None) -> Classifier:
     """The language model as configured; raises SettingsError when it cannot be reached so."""
-    return LlmClassifier(
+    model = LlmClassifier(
         settings.llm_model_name,
         api_key=settings.llm_api_key.get_secret_value(),
         base_url=settings.llm_base_url,
@@ -217,7 +219,16 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
         delay_between_batches=settings.llm_delay_between_batches,
         temperature=settings.llm_temperature,
         timeout=settings.llm_timeout,
+        redact=settings.llm_redact,
         cache=_StoredAnswers(store) if store else MemoryCache(),
+    )
+    if store is None:
+        return model
+    return Budgeted(
+        model=model,
+        ledger=_StoredLedger(store),
+        daily_tokens=settings.llm_daily_tokens,
+        batch_size=settings.llm_batch_size,
     )
 
 
@@ -250,6 +261,35 @@ class _StoredAnswers:
     def put(self, answers: Mapping[str, str]) -> None:
         with self.store.begin() as transaction:
             transaction.keep_model_answers(answers, datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class _StoredLedger:
+    """What language models used, kept in the store as they use it."""
+
+    store: Store
+
+    def tokens_today(self) -> int:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        with self.store.read() as transaction:
+            return transaction.tokens_since(midnight)
+
+    def record(self, model: str, usage: Usage, tickets: int) -> None:
+        with self.store.begin() as transaction:
+            transaction.record_model_use(
+                model,
+                calls=usage.calls,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                tickets=tickets,
+                now=datetime.now(UTC),
+            )
+
+
+def model_use(settings: Settings, days: int) -> list[ModelUse]:
+    """What language models did in the last `days` days."""
+    with open_store(settings).read() as transaction:
+        return transaction.model_use(datetime.now(UTC) - timedelta(days=days))
 
 
 def skill_reader(settings: Settings) -> SkillReader:

@@ -153,6 +153,12 @@ class RunSummary:
     #: Relative distance of the assignment to the proven bound.
     assign_gap: float = 0.0
     skill_gaps: tuple[str, ...] = ()
+    #: What time has done to SLAs since the run before: targets at risk and breached.
+    sla_events: int = 0
+    #: Events that something was done about.
+    escalated: int = 0
+    #: Notices sent.
+    notified: int = 0
     written_back: int = 0
     reports: list[SentReport] = field(default_factory=list)
     #: What the desk lead should know besides.

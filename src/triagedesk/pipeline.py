@@ -1,9 +1,10 @@
 """READ FIRST: the way of a ticket, from top to bottom.
 
 0 unsent reports first · 1 fetch · 2 catalog · 3 classify · 4 SLA · 5 prioritise · 6 assign ·
-7 write back · 8 report and deliver. Everything is handed in as a `Desk`; nothing here knows which
-helpdesk, model, database or mail server it works with. Each step leaves its result in the store
-before the next begins, so a run that is cut off anywhere is carried on by the next one.
+7 write back · 8 report and deliver; SLA clocks are watched before and settled after step 6.
+Everything is handed in as a `Desk`; nothing here knows which helpdesk, model, database or mail
+server it works with. Each step leaves its result in the store before the next begins, so a run
+that is cut off anywhere is carried on by the next one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from triagedesk.reporting import build_report, deliver
 from triagedesk.sla import due_at
 from triagedesk.store.runs import StoredCatalog
 from triagedesk.tickets import Classification, DecidedBy, ReceivedTicket, Ticket, TriagedTicket
+from triagedesk.watch import assign_elsewhere, settle, watch
 
 #: Tickets decided and saved together.
 CHUNK = 200
@@ -40,7 +42,9 @@ def run(desk: Desk) -> RunSummary:
         fetch(desk, summary)
         catalog = load_catalog(desk, summary)
         triage(desk, summary, catalog)
+        watch(desk, summary, catalog)
         assign(desk, summary, catalog)
+        settle(desk, summary, catalog)
         write_back(desk, summary)
         report(desk, summary)
     except BaseException:
@@ -288,14 +292,19 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     }
     with desk.store.begin_alone() as transaction:
         still = [t.key for t in transaction.unassigned(summary.run_id) if t.key in items]
+        taken_from = transaction.taken_from(still)
+        moved = assign_elsewhere(
+            desk, {key: items[key] for key in still}, taken_from, transaction.roster()
+        )
+        still = [key for key in still if key not in moved.given]
         batch = assign_batch(
             [items[key] for key in still],
-            transaction.roster(),
+            moved.roster,
             policy=desk.assign_policy,
             now=desk.now(),
             time_limit=desk.assign_time_limit,
         )
-        given = list(zip(still, batch.assignments, strict=True))
+        given = [*moved.given.items(), *zip(still, batch.assignments, strict=True)]
         transaction.assign(summary.run_id, given, desk.now())
     desk.progress.advance(len(waiting))
     summary.assigned_now = sum(1 for _, assignment in given if assignment.agent_id)

@@ -101,6 +101,15 @@ class Settings(BaseModel):
     #: Seconds for one call.
     llm_timeout: float = Field(default=60.0, gt=0, le=3600)
 
+    #: Hide mail addresses, phone numbers, IPs, IBANs and card numbers from the language model.
+    llm_redact: bool = False
+    #: Tokens in and out per day (UTC), a hard stop; 0 is no limit.
+    llm_daily_tokens: int = Field(default=0, ge=0)
+    #: Price of a million tokens sent, in your currency; 0 is unknown.
+    llm_price_input: float = Field(default=0.0, ge=0)
+    #: Price of a million tokens received.
+    llm_price_output: float = Field(default=0.0, ge=0)
+
     email_smtp_host: OneLine = ""
     email_smtp_port: int = Field(default=587, ge=1, le=65535)
     email_use_tls: bool = True

@@ -12,7 +12,7 @@ whichever comes first: docs/sla.md says why.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -248,36 +248,32 @@ def _escalate(
     keys = [event.ticket_key for event in events]
     tickets = {triaged.key: triaged for triaged in transaction.triaged_of(keys)}
     clocks = {(c.ticket_key, c.target): c for c in transaction.clocks_of(keys)}
-    touched: dict[int, TriagedTicket] = {}
-    alarms: list[Alarm] = []
+    promoted, freed, alarms = set[int](), set[int](), list[Alarm]()
     for event in events:
-        clock = clocks.get((event.ticket_key, event.target))
-        triaged = touched.get(event.ticket_key) or tickets.get(event.ticket_key)
-        if triaged is None or not _still_stands(event, clock):
+        key, triaged = event.ticket_key, tickets.get(event.ticket_key)
+        if triaged is None or not _still_stands(event, clocks.get((key, event.target))):
             continue
-        entry = catalog.match(*triaged.classification.label or ("", ""))
-        steps, notify = _asked_for(event, entry)
-        done, taken_from = [], None
+        steps, notify = _asked_for(event, catalog.match(*triaged.classification.label or ("", "")))
+        done: list[str] = []
         if EscalationStep.RAISE_PRIORITY in steps and triaged.priority.priority > Priority.P1:
             triaged = raised(triaged, event, desk.now())
-            touched[event.ticket_key] = triaged
+            promoted.add(key)
             done.append(f"priority raised to {triaged.priority.priority.name}")
         holder = triaged.assignment if triaged.ticket.status is Status.OPEN else None
-        if EscalationStep.REASSIGN in steps and holder and holder.agent_id:
-            transaction.release([event.ticket_key], desk.now())
-            transaction.put_into_run(summary.run_id, [event.ticket_key])
-            taken_from = holder.agent_id
-            tickets[event.ticket_key] = replace(triaged, assignment=None)
-            if event.ticket_key in touched:
-                touched[event.ticket_key] = tickets[event.ticket_key]
-            done.append(f"taken from {holder.agent_name or holder.agent_id}")
+        taken_from = holder.agent_id if holder and EscalationStep.REASSIGN in steps else None
+        if holder and taken_from:
+            triaged = replace(triaged, assignment=None)
+            freed.add(key)
+            done.append(f"taken from {holder.agent_name or taken_from}")
         if notify:
+            alarms.append(Alarm(event=event, ticket=triaged, notify=notify, done=tuple(done)))
             done.append(f"notice to {', '.join(notify)}")
-            alarms.append(Alarm(event=event, ticket=triaged, notify=notify, done=tuple(done[:-1])))
+        tickets[key] = triaged
         transaction.record_done(event.id, done, taken_from)
         summary.escalated += bool(done)
-    transaction.put_into_run(summary.run_id, sorted(touched))
-    transaction.decide(summary.run_id, [touched[key] for key in sorted(touched)])
+    transaction.release(sorted(freed), desk.now())
+    transaction.put_into_run(summary.run_id, sorted(promoted | freed))
+    transaction.decide(summary.run_id, [tickets[key] for key in sorted(promoted)])
     for notice in notices_of(alarms, letterhead=desk.letterhead, now=desk.now()):
         transaction.add_notice(notice)
 
@@ -371,7 +367,7 @@ def board(desk: Desk, *, most: int | None, everything: bool) -> list[BoardLine]:
         return transaction.board(most=most, everything=everything)
 
 
-def events(desk: Desk, *, most: int | None) -> list[EventLine]:
+def event_lines(desk: Desk, *, most: int | None) -> list[EventLine]:
     """What happened, newest first; events are brought up to date."""
     look_again(desk)
     with desk.store.read() as transaction:
@@ -386,8 +382,3 @@ def look_again(desk: Desk) -> None:
     if last:
         follow(desk, parse_catalog(last.text, origin=origin))
     look(desk)
-
-
-def tickets_named(lines: Iterable[BoardLine]) -> int:
-    """How many tickets some lines are about."""
-    return len({(line.source, line.ticket_id) for line in lines})

@@ -20,15 +20,12 @@ from support.desk import (
 )
 from support.llm_server import LlmServer
 from support.smtp import USERNAME
+from triagedesk.settings import Settings
 
 __all__ = ["sqlite_desk"]
 #: An empty environment, and the empty directory the desk's folder is.
 NOTHING = dict.fromkeys(
-    (
-        "HELPDESK_API_URL HELPDESK_API_KEY HELPDESK_API_SECRET SERVICE_CATALOG_URL AGENTS_FILE "
-        "DATABASE_URL EMAIL_SMTP_HOST EMAIL_SMTP_PORT EMAIL_USERNAME EMAIL_PASSWORD EMAIL_SENDER "
-        "EMAIL_RECIPIENT EMAIL_TITLE CANDIDATE_NAME CODEBASE_URL HTTP_TIMEOUT SSL_CERT_FILE"
-    ).split(),
+    [field.upper() for field in Settings.model_fields] + ["SSL_CERT_FILE"],
     "",
 )
 

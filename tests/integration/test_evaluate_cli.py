@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from support.evaluations import Scripted
 from support.llm_server import LlmServer
+from triagedesk.classify import Classifier
+from triagedesk.errors import InputError
+from triagedesk.evaluating import EvaluateOptions, Makers, evaluate_file
 
 CATALOG = """\
 categories:
@@ -216,22 +220,45 @@ def test_a_language_model_that_is_away_is_said_and_not_hidden(desk: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("wrong", "said"),
     [
-        (("--folds", "1"), "--folds 1"),
-        (("--folds", "99"), "99 folds"),
-        (("--limit", "-1"), "--limit -1"),
-        (("--price-in", "1"), "go together"),
-        (("--compare", "local", "magic"), "'magic' is no policy"),
-        (("--compare", "local", "precision=7"), "is no policy"),
-        (("--compare", "local", "gone.json"), "no file gone.json"),
-        (("--llm",), "LLM_MODEL_NAME"),
+        ({"folds": 1}, "--folds 1"),
+        ({"folds": 99}, "99 folds"),
+        ({"limit": -1}, "--limit -1"),
+        ({"seed": -1}, "--seed -1"),
+        ({"price_in": 1.0}, "go together"),
+        ({"price_in": float("nan"), "price_out": 1.0}, "--price-in nan"),
+        ({"compare": ("local", "magic")}, "'magic' is no policy"),
+        ({"compare": ("local", "precision=7")}, "is no policy"),
+        ({"compare": ("local", "gone.json")}, "no file gone.json"),
+        ({"compare": ("local", "history.csv")}, "cannot be read"),
     ],
 )
 def test_wrong_options_are_said_before_anything_is_asked(
-    desk: Path, words: tuple[str, ...], said: str
+    desk: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], said: str
 ) -> None:
-    assert said in triagedesk(desk, "evaluate", "history.csv", *words, code=2).stderr
+    monkeypatch.chdir(desk)
+    asked: list[object] = []
+
+    def local(*ways: object) -> tuple[Classifier, tuple[str, ...]]:
+        asked.append(ways)
+        return Scripted({}), ()
+
+    with pytest.raises(InputError) as refused:
+        evaluate_file(
+            EvaluateOptions(file="history.csv", **wrong),
+            catalog=None,
+            makers=Makers(local=local, llm=lambda: Scripted({})),
+            precision=0.95,
+        )
+    assert said in str(refused.value)
+    assert asked == []
+
+
+def test_asking_a_language_model_that_is_not_configured_is_refused(desk: Path) -> None:
+    done = triagedesk(desk, "evaluate", "history.csv", "--llm", code=2)
+
+    assert "LLM_MODEL_NAME" in done.stderr
 
 
 def test_a_catalog_of_look_alikes_is_warned_of(desk: Path) -> None:

@@ -33,6 +33,8 @@ FIRST = [
     "sla_unit",
     "priority",
     "due",
+    "response due",
+    "SLA",
     "agent",
     "confidence",
     "decided by",
@@ -81,7 +83,7 @@ def test_the_header_is_bold_frozen_and_filtered() -> None:
 
     assert all(cell.font.bold for cell in sheet[1])
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == "A1:O3"
+    assert sheet.auto_filter.ref == "A1:Q3"
 
 
 def test_the_rows_stand_in_the_reports_order() -> None:
@@ -238,7 +240,7 @@ def test_numbers_excel_cannot_hold_become_text() -> None:
 
 def test_columns_fit_their_texts_within_limits() -> None:
     sheet = workbook(row(id="1", short_description="Short", rationale="r" * 5_000))["Tickets"]
-    widths = {sheet[f"{letter}1"].value: sheet.column_dimensions[letter].width for letter in "ABDO"}
+    widths = {sheet[f"{letter}1"].value: sheet.column_dimensions[letter].width for letter in "ABDQ"}
 
     assert 8 <= widths["short_description"] < 30
     assert widths["why this agent"] < 100

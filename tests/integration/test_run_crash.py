@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def hold(desk: WholeDesk, llm: LlmServer, step: str, seconds: float = 60) -> Run
         "fetch": lambda: desk.asked,
         "catalog": lambda: "/catalog.yaml" in desk.asked,
         "llm": lambda: llm.requests,
-        "greeting": lambda: desk.report_states(),
+        "greeting": desk.report_states,
         "recipient": lambda: any(c.startswith("RCPT") for c in desk.smtp.commands),
         "data": lambda: "DATA" in desk.smtp.commands,
         "dot": lambda: desk.smtp.messages,
@@ -160,12 +161,13 @@ def test_a_run_stopped_while_it_hands_over_a_mail_finishes_that_first(
 def test_signals_at_any_moment_lose_nothing_and_double_no_mail(
     sqlite_desk: WholeDesk,
 ) -> None:
-    sqlite_desk.helpdesk.tickets = wire_tickets(300)
+    sqlite_desk.helpdesk.tickets[:] = wire_tickets(300)
     moments = [0.02, 0.1, 0.2, 0.3, 0.5, 0.8]
     for count, moment in enumerate(moments):
         sqlite_desk.helpdesk.clear()
+        sqlite_desk.smtp.commands.clear()
         running = sqlite_desk.start("run")
-        wait_until(lambda: sqlite_desk.asked or sqlite_desk.smtp.commands or ended(running))
+        wait_until(partial(under_way, sqlite_desk, running))
         time.sleep(moment)
         running.signal(signal.SIGTERM if count % 2 else signal.SIGINT)
         outcome = running.outcome()
@@ -179,8 +181,9 @@ def test_signals_at_any_moment_lose_nothing_and_double_no_mail(
     assert len(ids) == len(set(ids)) == len(sqlite_desk.report_states())
 
 
-def ended(running: Running) -> bool:
-    return running.process.poll() is not None
+def under_way(desk: WholeDesk, running: Running) -> bool:
+    """Whether the run has asked the helpdesk, or has nothing to ask it."""
+    return bool(desk.asked or desk.smtp.commands or running.process.poll() is not None)
 
 
 def test_a_second_run_is_refused_while_the_first_lives(desk: WholeDesk, llm: LlmServer) -> None:

@@ -208,7 +208,12 @@ def test_report_build_writes_the_same_decisions_and_sends_nothing(sqlite_desk: W
 
 @pytest.mark.parametrize(
     "arguments",
-    [("resend", "nope"), ("resend", "nope", "--to", DEPUTY), ("discard", "nope"), ("build", "nope")],
+    [
+        ("resend", "nope"),
+        ("resend", "nope", "--to", DEPUTY),
+        ("discard", "nope"),
+        ("build", "nope"),
+    ],
 )
 def test_an_unknown_report_is_wrong_input(
     sqlite_desk: WholeDesk, arguments: tuple[str, ...]

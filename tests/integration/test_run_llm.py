@@ -1,4 +1,4 @@
-"""Runs with a language model that is down, slow, or answers nonsense: the run never fails for it."""
+"""Runs with a language model that is down, slow, or answers nonsense: no run fails for it."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ def test_a_model_that_is_down_stops_nobody(desk: WholeDesk, llm: LlmServer) -> N
     desk.check_books(tickets_expected=6)
 
 
-def test_a_model_that_is_too_slow_is_not_waited_for(
-    sqlite_desk: WholeDesk, llm: LlmServer
-) -> None:
+def test_a_model_that_is_too_slow_is_not_waited_for(sqlite_desk: WholeDesk, llm: LlmServer) -> None:
     llm.script(*["slow:20"] * 9)
     outcome = sqlite_desk.run(LLM_TIMEOUT="0.3", LLM_BATCH_SIZE="200")
     assert outcome.code == 0

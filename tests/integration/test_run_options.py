@@ -23,7 +23,7 @@ from support.helpdesk import wire_ticket
 from support.llm_server import LlmServer
 
 __all__ = ["desk", "sqlite_desk"]
-DATASET = {
+DATASET: dict[str, list[dict[str, Any]]] = {
     "agents": [
         {
             "agent_id": "agent_1",
@@ -258,9 +258,7 @@ def test_assign_names_tickets_that_nobody_can_take_and_broken_ones(
         ('{"tickets": [], "agents": {}}', "agents"),
     ],
 )
-def test_assign_refuses_what_is_no_dataset(
-    sqlite_desk: WholeDesk, text: str, words: str
-) -> None:
+def test_assign_refuses_what_is_no_dataset(sqlite_desk: WholeDesk, text: str, words: str) -> None:
     outcome = sqlite_desk.cli("assign", "-", stdin=text)
     assert outcome.code == 2
     assert words in outcome.err

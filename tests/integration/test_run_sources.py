@@ -107,9 +107,7 @@ def test_credentials_are_not_tried_again(sqlite_desk: WholeDesk) -> None:
 
 
 def test_a_helpdesk_that_recovers_is_waited_for(sqlite_desk: WholeDesk) -> None:
-    sqlite_desk.helpdesk.script(
-        Reply(status=500), Reply(status=429, headers={"retry-after": "7"})
-    )
+    sqlite_desk.helpdesk.script(Reply(status=500), Reply(status=429, headers={"retry-after": "7"}))
     assert sqlite_desk.run().code == 0
     assert sqlite_desk.asked == ["/tickets"] * 3 + ["/catalog.yaml"]
     assert 7.0 in sqlite_desk.naps
@@ -180,7 +178,7 @@ def test_a_catalog_that_has_not_changed_is_not_sent_again(desk: WholeDesk) -> No
 def test_a_changed_catalog_counts_from_the_next_run_on(sqlite_desk: WholeDesk) -> None:
     sqlite_desk.run()
     sqlite_desk.helpdesk.catalog = CATALOG_V2
-    sqlite_desk.helpdesk.tickets = wire_tickets(1, start=5)  # a known one
+    sqlite_desk.helpdesk.tickets[:] = wire_tickets(1, start=5)  # a known one
     sqlite_desk.helpdesk.tickets += wire_tickets(1, start=10)
     assert sqlite_desk.run().code == 0
     known, new = sorted(sqlite_desk.triaged(), key=lambda item: item.key)
@@ -190,7 +188,7 @@ def test_a_changed_catalog_counts_from_the_next_run_on(sqlite_desk: WholeDesk) -
 def test_a_catalog_that_changes_mid_run_is_not_mixed(
     sqlite_desk: WholeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sqlite_desk.helpdesk.tickets = wire_tickets(450)
+    sqlite_desk.helpdesk.tickets[:] = wire_tickets(450)
     classify = LightClassifier.classify
 
     def change_it(

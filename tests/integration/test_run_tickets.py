@@ -206,8 +206,34 @@ def test_an_sla_of_zero_survives_to_the_workbook(desk: WholeDesk) -> None:
 
 
 def test_the_sheet_begins_with_six_columns_and_is_sorted(desk: WholeDesk) -> None:
-    names = ["Zebra", "zebra", "ALPHA", "alpha beta", "Alpha", "ärger", "Ärger", "éclair", "10", "9"]
-    names += ["a b", "a\u00a0b", "a-b", "A_b", "ß", "SS", "ı", "İ", "中", "😀", "'x", "=x", "~", " y"]
+    names = [
+        "Zebra",
+        "zebra",
+        "ALPHA",
+        "alpha beta",
+        "Alpha",
+        "ärger",
+        "Ärger",
+        "éclair",
+        "10",
+        "9",
+    ]
+    names += [
+        "a b",
+        "a\u00a0b",
+        "a-b",
+        "A_b",
+        "ß",
+        "SS",
+        "ı",
+        "İ",
+        "中",
+        "😀",
+        "'x",
+        "=x",
+        "~",
+        " y",
+    ]
     categories = [
         {"name": f"c {name}", "requests": [{"name": name, "sla": {"unit": "days", "value": 1}}]}
         for name in ("Zoo", "apple", "Äpfel", "Beta", "10", "2", "中")

@@ -30,6 +30,9 @@ def test_without_agents_every_ticket_stays_in_the_queue() -> None:
     )
     assert batch.skill_gaps == ("Linux",)
     assert batch.assignments[0].skill_gap
+    assert batch.assignments[0].rationale == (
+        "Stays in the queue: there are no agents on the roster; nobody on the roster has Linux."
+    )
 
 
 def test_when_nobody_is_available_the_reason_counts_them() -> None:

@@ -137,7 +137,7 @@ def test_cost_scales_what_was_asked_to_every_ticket() -> None:
     usage = Usage(calls=2, input_tokens=40_000, output_tokens=2_000)
     cost = figures.Cost(usage=usage, asked=50, total=200, price_in=1.0, price_out=10.0)
 
-    assert cost.tokens_per_1000 == (200_000, 10_000)
+    assert cost.tokens_per_1000 == pytest.approx((200_000, 10_000))
     assert cost.llm_only_tokens_per_1000 == pytest.approx((800_000, 40_000))
     assert cost.per_1000 == pytest.approx(0.2 + 0.1)
     assert cost.llm_only_per_1000 == pytest.approx(1.2)

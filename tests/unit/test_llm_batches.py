@@ -324,3 +324,22 @@ def test_the_version_changes_with_whatever_changes_answers() -> None:
         for options in ({}, {"temperature": 0.5}, {"temperature": None}, {"max_characters": 500})
     }
     assert len(versions) == 4
+
+
+def test_the_delay_is_kept_from_one_lot_of_tickets_to_the_next() -> None:
+    desk = Desk(delay_between_batches=2.5)
+    desk.labels([ticket("1", "laptop")])
+    desk.labels([ticket("2", "my vpn")])
+    assert desk.waits == [2.5]
+
+
+def test_a_server_that_was_given_up_on_is_left_alone_for_a_minute() -> None:
+    seconds = [0.0]
+    desk = Desk(failing(Fault.HOPELESS, reason="the key was refused"), clock=lambda: seconds[0])
+    desk.labels([ticket("1", "laptop")])
+    seconds[0] = 59.0
+    assert desk.labels([ticket("2", "my vpn")]) == {}
+    assert desk.result.failures == {"2": "the key was refused"}
+    assert len(desk.stub.prompts) == 1
+    seconds[0] = 61.0
+    assert desk.labels([ticket("2", "my vpn")]) == {"2": VPN}

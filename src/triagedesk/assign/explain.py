@@ -106,7 +106,7 @@ class _Picks:
         missing = self._missing_skills(item) if self._gaps else ()
         if missing:
             gap = not self._needs[row]
-            rationale = wording.with_gap(rationale, missing, whole=gap)
+            rationale = wording.with_gap(rationale, missing, whole=gap and agent >= 0)
         return Assignment(
             ticket_id=item.ticket_id,
             agent_id=None if pick.agent is None else pick.agent.id,

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from triagedesk import __version__
-from triagedesk.cli import checks, corrections, evaluate, offline, reports, runs
+from triagedesk.cli import checks, corrections, cost, evaluate, offline, reports, runs
 from triagedesk.errors import TriagedeskError
 from triagedesk.stopping import Stopped, Stopping
 
@@ -34,6 +34,7 @@ cli.command("run")(runs.run)
 cli.command("classify")(offline.classify)
 cli.command("assign")(offline.assign)
 cli.command("evaluate")(evaluate.evaluate)
+cli.command("cost")(cost.cost)
 cli.command("correct")(corrections.correct)
 cli.command("learn")(corrections.learn)
 cli.add_typer(corrections.cli, name="corrections")

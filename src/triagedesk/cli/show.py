@@ -24,6 +24,7 @@ from triagedesk.desk import RunSummary, SentReport
 from triagedesk.errors import DeliveryError, OutputError
 from triagedesk.learning import Learned
 from triagedesk.store.corrections import Lesson
+from triagedesk.store.costs import ModelUse
 from triagedesk.store.reports import StoredReport
 from triagedesk.tickets import Classification, Ticket
 
@@ -304,6 +305,44 @@ def show_lessons(lessons: Sequence[Lesson]) -> None:
         made, undone = f"{lesson.made_at:%Y-%m-%d %H:%M}", "undone" if lesson.undone else ""
         table.add_row(lesson.id, made, escape(lesson.made_by), str(lesson.corrections), undone)
     _console.print(table if lessons else "Nothing has been corrected yet.")
+
+
+def costs_as_json(use: Sequence[ModelUse], settings: Settings) -> list[dict[str, Any]]:
+    """What models were used for, a line a day and model; `cost` is None without prices."""
+    prices = settings.llm_price_input, settings.llm_price_output
+    return [
+        {
+            "day": line.day.isoformat(),
+            "model": line.model,
+            "calls": line.calls,
+            "tickets": line.tickets,
+            "input_tokens": line.input_tokens,
+            "output_tokens": line.output_tokens,
+            "cost": round(
+                (line.input_tokens * prices[0] + line.output_tokens * prices[1]) / 1_000_000, 6
+            )
+            if any(prices)
+            else None,
+        }
+        for line in use
+    ]
+
+
+def show_costs(lines: Sequence[Mapping[str, Any]], days: int) -> None:
+    """Print what models were used for."""
+    if not lines:
+        _console.print(f"No language model was called in the last {_count(days, 'day')}.")
+        return
+    table = Table("day", "model", "calls", "tickets", "tokens in", "tokens out", "cost")
+    for line in lines:
+        cells = [line["day"], escape(line["model"])]
+        cells += [str(line[k]) for k in ("calls", "tickets", "input_tokens", "output_tokens")]
+        table.add_row(*cells, "no price set" if line["cost"] is None else f"{line['cost']:.4f}")
+    _console.print(table)
+    tickets = sum(line["tickets"] for line in lines)
+    paid = sum(line["cost"] or 0.0 for line in lines)
+    if tickets and paid:
+        _console.print(f"{1000 * paid / tickets:.4f} per 1,000 tickets asked.")
 
 
 def _listed(counts: Any, *, separator: str = ", ") -> str:

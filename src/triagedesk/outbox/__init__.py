@@ -19,15 +19,15 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A report as it goes out. The same report always has the same `message_id`."""
+    """A report or notice as it goes out; the same one always has the same `message_id`."""
 
     #: With angle brackets, e.g. `<report-7f3a@triagedesk.example.com>`.
     message_id: str
     subject: str
     text: str
     html: str
-    attachment: Attachment
     created_at: datetime
+    attachment: Attachment | None = None
 
 
 class Channel(Protocol):

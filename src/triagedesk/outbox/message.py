@@ -68,13 +68,14 @@ def build_message(mail: Mail, sender: str, recipients: Iterable[str]) -> EmailMe
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
-    maintype, _, subtype = mail.attachment.content_type.partition("/")
-    message.add_attachment(
-        mail.attachment.content,
-        maintype=maintype,
-        subtype=subtype,
-        filename=clean_name(mail.attachment.filename),
-    )
+    if mail.attachment is not None:
+        maintype, _, subtype = mail.attachment.content_type.partition("/")
+        message.add_attachment(
+            mail.attachment.content,
+            maintype=maintype,
+            subtype=subtype,
+            filename=clean_name(mail.attachment.filename),
+        )
     _fix_boundaries(message, mail.message_id)
     return message
 

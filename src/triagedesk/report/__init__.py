@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from triagedesk.priority import Priority
-from triagedesk.tickets import DecidedBy, Status, TriagedTicket
+from triagedesk.sla import SlaState
+from triagedesk.tickets import DecidedBy, SlaStanding, Status, TriagedTicket
 
 #: How many tickets `Figures.urgent` names.
 URGENT_SHOWN = 10
-#: A ticket is at risk once less than this share of its time is left.
+#: Where no clock was started, a ticket is at risk once less than this share of its time is left.
 AT_RISK_SHARE = 0.25
 #: The same, where it is not known when its clock started.
 AT_RISK_WITHOUT_START = timedelta(hours=4)
 
+#: The worst first; what is not named comes last.
+_WORST = (SlaState.BREACHED, SlaState.AT_RISK, SlaState.PAUSED, SlaState.RUNNING)
 _LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
@@ -49,8 +52,11 @@ class ReportRow:
     priority_evidence: tuple[str, ...] = ()
     #: When its SLA clock started; None where that is not known.
     started_at: datetime | None = None
-    #: Only an open ticket can be at risk or breach.
+    #: Without clocks only an open ticket can be at risk or breach.
     status: Status = Status.OPEN
+    response_due: datetime | None = None
+    #: Its SLA clocks; none where they were never started.
+    clocks: tuple[SlaStanding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,8 @@ def row_of(triaged: TriagedTicket) -> ReportRow:
         priority_evidence=triaged.priority.evidence,
         started_at=ticket.created_at or triaged.received_at,
         status=ticket.status,
+        response_due=triaged.response_due_at,
+        clocks=triaged.clocks,
     )
 
 
@@ -116,12 +124,14 @@ class Figures:
     needs_review: int = 0
     assigned: int = 0
     deferred: int = 0
-    #: Open and past due at the time of the report.
+    #: Past due at the time of the report, response or resolution.
     breached: int = 0
-    #: Open, not yet due, and in the last quarter of the time from its start to its due time (the
-    #: last four hours where its start is not known).
+    #: Not breached, and as near to it as the desk wants to be warned at; where no clock was
+    #: started: in the last quarter of its time (the last four hours where its start is not known).
     at_risk: int = 0
-    #: Has a due time, and is neither breached nor at risk.
+    #: On hold before that.
+    paused: int = 0
+    #: Has a target, and is none of these.
     on_time: int = 0
     #: No SLA is known, or it is 0.
     no_deadline: int = 0
@@ -133,18 +143,43 @@ class Figures:
     set_aside: int = 0
 
 
+def sla_state(row: ReportRow, now: datetime) -> SlaState:
+    """Where a ticket stands: the worst of its targets that are still to be met."""
+    running = [clock for clock in row.clocks if clock.stopped_at is None] or row.clocks
+    states = {clock.state(now) for clock in running} if running else {_without_clock(row, now)}
+    return next((state for state in _WORST if state in states), min(states))
+
+
+def target_state(row: ReportRow, target: str, now: datetime) -> SlaState:
+    """Where one target of a ticket stands."""
+    clock = next((clock for clock in row.clocks if clock.target == target), None)
+    if clock is not None:
+        return clock.state(now)
+    return SlaState.NO_DEADLINE if row.clocks else _without_clock(row, now)
+
+
 def is_breached(row: ReportRow, now: datetime) -> bool:
-    """True for an open ticket whose due time has passed."""
-    return row.status is Status.OPEN and row.due is not None and row.due < now
+    """True for a ticket that has passed a due time it had to keep."""
+    return sla_state(row, now) is SlaState.BREACHED
 
 
 def is_at_risk(row: ReportRow, now: datetime) -> bool:
-    """True for an open ticket that is not due yet but soon will be, see `Figures.at_risk`."""
-    if row.status is not Status.OPEN or row.due is None or row.due < now:
-        return False
-    if row.started_at is None or row.started_at >= row.due:
-        return row.due - now <= AT_RISK_WITHOUT_START
-    return row.due - now <= (row.due - row.started_at) * AT_RISK_SHARE
+    """True for a ticket that is not breached but soon will be, see `Figures.at_risk`."""
+    return sla_state(row, now) is SlaState.AT_RISK
+
+
+def _without_clock(row: ReportRow, now: datetime) -> SlaState:
+    """Where a ticket stands by its due time alone."""
+    if row.due is None:
+        return SlaState.NO_DEADLINE
+    if row.status is not Status.OPEN:
+        return SlaState.PAUSED if row.status is Status.ON_HOLD else SlaState.MET
+    if row.due < now:
+        return SlaState.BREACHED
+    warning = AT_RISK_WITHOUT_START
+    if row.started_at is not None and row.started_at < row.due:
+        warning = (row.due - row.started_at) * AT_RISK_SHARE
+    return SlaState.AT_RISK if row.due - now <= warning else SlaState.RUNNING
 
 
 def tally(rows: Iterable[ReportRow], now: datetime, *, set_aside: int = 0) -> Figures:
@@ -152,7 +187,8 @@ def tally(rows: Iterable[ReportRow], now: datetime, *, set_aside: int = 0) -> Fi
     figures = Figures(set_aside=set_aside)
     urgent = _FirstInOrderOfWork(URGENT_SHOWN)
     for row in rows:
-        breached, at_risk = is_breached(row, now), is_at_risk(row, now)
+        state = sla_state(row, now)
+        breached, at_risk = state is SlaState.BREACHED, state is SlaState.AT_RISK
         figures.total += 1
         figures.by_decided_by[row.decided_by] += 1
         figures.by_priority[row.priority] += 1
@@ -162,8 +198,9 @@ def tally(rows: Iterable[ReportRow], now: datetime, *, set_aside: int = 0) -> Fi
         figures.deferred += not row.agent
         figures.breached += breached
         figures.at_risk += at_risk
-        figures.no_deadline += row.due is None
-        figures.on_time += row.due is not None and not breached and not at_risk
+        figures.paused += state is SlaState.PAUSED
+        figures.no_deadline += state is SlaState.NO_DEADLINE
+        figures.on_time += state in (SlaState.RUNNING, SlaState.MET, SlaState.MISSED)
         if breached or at_risk or row.priority is Priority.P1:
             figures.urgent_total += 1
             urgent.offer(row)

@@ -24,11 +24,11 @@ from xlsxwriter.workbook import Workbook
 from triagedesk.cleaning import clean_name
 from triagedesk.errors import OutputError
 from triagedesk.report import AgentRow, Figures, ReportRow, sort_key
-from triagedesk.report.cells import Cells, Widths
+from triagedesk.report.cells import Cells, Column, Widths
 from triagedesk.report.sheets import (
     REVIEW,
-    TICKETS,
     RowsSheet,
+    ticket_columns,
     write_agents,
     write_set_aside,
 )
@@ -141,8 +141,9 @@ class _Contents:
         tickets.activate()
 
     def _write_rows(self, cells: Cells, tickets: Any, review: Any) -> None:
-        widths, review_widths = self._measure(cells)
-        every = RowsSheet(tickets, cells, widths, TICKETS, self.created_at)
+        columns = ticket_columns(self.created_at)
+        widths, review_widths = self._measure(cells, columns)
+        every = RowsSheet(tickets, cells, widths, columns, self.created_at)
         doubtful = RowsSheet(review, cells, review_widths, REVIEW, self.created_at)
         for row in self.rows():
             every.add(row)
@@ -151,9 +152,11 @@ class _Contents:
         every.finish()
         doubtful.finish()
 
-    def _measure(self, cells: Cells) -> tuple[Widths[ReportRow], Widths[ReportRow]]:
+    def _measure(
+        self, cells: Cells, columns: Sequence[Column[ReportRow]]
+    ) -> tuple[Widths[ReportRow], Widths[ReportRow]]:
         """The first pass: column widths, and that the rows are what was promised."""
-        widths, review_widths = Widths(TICKETS, cells), Widths(REVIEW, cells)
+        widths, review_widths = Widths(columns, cells), Widths(REVIEW, cells)
         last, count = ("", "", ""), 0
         for count, row in enumerate(self.rows(), start=1):
             if count > MAX_ROWS:

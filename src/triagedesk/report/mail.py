@@ -13,7 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from triagedesk.cleaning import clean_name, excerpt
 from triagedesk.errors import Problem, SettingsError
-from triagedesk.report import Figures, ReportRow, is_at_risk, is_breached
+from triagedesk.report import (
+    Figures,
+    ReportRow,
+    is_at_risk,
+    is_breached,
+    sla_state,
+    target_state,
+)
 from triagedesk.report.summary import category_lines, decided_by_lines, priority_lines, sla_lines
 from triagedesk.tickets import BrokenTicket
 
@@ -93,11 +100,13 @@ def compose(
 
 def _urgent_line(row: ReportRow, now: datetime, zone: ZoneInfo) -> UrgentLine:
     state = "breached" if is_breached(row, now) else "at risk" if is_at_risk(row, now) else ""
+    response = target_state(row, "response", now) is sla_state(row, now)
+    due = row.response_due if response and row.clocks else row.due
     return UrgentLine(
         priority=row.priority.name,
         id=_one_line(row.id, 40),
         short_description=_one_line(row.short_description, _MAX_SUBJECT_LINE),
-        due=f"{row.due.astimezone(zone):%Y-%m-%d %H:%M}" if row.due else "no deadline",
+        due=f"{due.astimezone(zone):%Y-%m-%d %H:%M}" if due else "no deadline",
         state=state,
         agent=_one_line(row.agent, 60),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from xlsxwriter.worksheet import Worksheet
 
 from triagedesk.priority import Priority
-from triagedesk.report import AgentRow, ReportRow, is_at_risk, is_breached
+from triagedesk.report import AgentRow, ReportRow, sla_state, target_state
 from triagedesk.report.cells import (
     AMBER,
     BLUE,
@@ -23,6 +23,7 @@ from triagedesk.report.cells import (
     printed,
     style,
 )
+from triagedesk.sla import SlaState
 from triagedesk.tickets import BrokenTicket
 
 _WHY = " · "
@@ -34,8 +35,19 @@ _PRIORITY_LOOKS: dict[Priority, dict[str, Any]] = {
     Priority.P4: {"font_color": QUIET},
 }
 
+#: How the SLA column says where a ticket stands.
+SLA_WORDS = {
+    SlaState.RUNNING: "on time",
+    SlaState.MET: "on time",
+    SlaState.MISSED: "late",
+    SlaState.AT_RISK: "at risk",
+    SlaState.BREACHED: "breached",
+    SlaState.PAUSED: "paused",
+    SlaState.NO_DEADLINE: "no deadline",
+}
+
 #: The first six are agreed with readers of the file by name and place.
-TICKETS: tuple[Column[ReportRow], ...] = (
+_FIRST_COLUMNS: tuple[Column[ReportRow], ...] = (
     Column(header="id", value=lambda row: row.id, widest=220),
     Column(header="request_category", value=lambda row: row.request_category, widest=280),
     Column(header="request_type", value=lambda row: row.request_type, widest=280),
@@ -44,6 +56,9 @@ TICKETS: tuple[Column[ReportRow], ...] = (
     Column(header="sla_unit", value=lambda row: row.sla_unit),
     Column(header="priority", value=lambda row: row.priority.name),
     Column(header="due", value=lambda row: row.due, kind=Kind.TIME),
+    Column(header="response due", value=lambda row: row.response_due, kind=Kind.TIME),
+)
+_FURTHER_COLUMNS: tuple[Column[ReportRow], ...] = (
     Column(header="agent", value=lambda row: row.agent, widest=220),
     Column(header="confidence", value=lambda row: row.confidence, kind=Kind.PERCENT),
     Column(header="decided by", value=lambda row: row.decided_by),
@@ -101,6 +116,22 @@ SET_ASIDE: tuple[Column[BrokenTicket], ...] = (
 )
 
 
+#: Columns coloured by where a target, or the whole ticket, stands.
+_STATES: dict[str, Callable[[ReportRow, datetime], SlaState]] = {
+    "due": lambda row, now: target_state(row, "resolution", now),
+    "response due": lambda row, now: target_state(row, "response", now),
+    "SLA": sla_state,
+}
+
+
+def ticket_columns(now: datetime) -> tuple[Column[ReportRow], ...]:
+    """The columns of the sheet Tickets as things stand at `now`."""
+    state: Column[ReportRow] = Column(
+        header="SLA", value=lambda row: SLA_WORDS[sla_state(row, now)], least=90
+    )
+    return (*_FIRST_COLUMNS, state, *_FURTHER_COLUMNS)
+
+
 class RowsSheet:
     """A sheet that tickets are written to one by one, in order."""
 
@@ -117,8 +148,10 @@ class RowsSheet:
         self._wraps = any(column.kind is Kind.WRAPPED for column in columns)
         placed = {"valign": "top"} if self._wraps else {}
         self._plain = style(**placed)
-        self._breached = style(bold=True, font_color=RED, **placed)
-        self._at_risk = style(font_color=AMBER, **placed)
+        self._states = {
+            SlaState.BREACHED: style(bold=True, font_color=RED, **placed),
+            SlaState.AT_RISK: style(font_color=AMBER, **placed),
+        }
         self._priorities = {
             priority: style(**looks, **_CENTRED, **placed)
             for priority, looks in _PRIORITY_LOOKS.items()
@@ -141,11 +174,9 @@ class RowsSheet:
     def _looks(self, header: str, row: ReportRow) -> Style:
         if header == "priority":
             return self._priorities[row.priority]
-        if header == "due" and is_breached(row, self._now):
-            return self._breached
-        if header == "due" and is_at_risk(row, self._now):
-            return self._at_risk
-        return self._plain
+        if header not in _STATES:
+            return self._plain
+        return self._states.get(_STATES[header](row, self._now), self._plain)
 
     def finish(self) -> None:
         """Freeze the header, add filters, and set up printing."""
@@ -162,7 +193,7 @@ def finish_table(sheet: Worksheet, columns: Sequence[Column[Any]], count: int) -
     sheet.freeze_panes(1, 1)
     sheet.autofilter(0, 0, last, len(columns) - 1)
     # Ids are text even where they look like numbers; Excel need not point at each of them.
-    sheet.ignore_errors({"number_stored_as_text": f"A1:P{last + 1}"})
+    sheet.ignore_errors({"number_stored_as_text": f"A1:R{last + 1}"})
     printed(sheet)
 
 

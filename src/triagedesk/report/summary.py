@@ -79,6 +79,7 @@ def sla_lines(figures: Figures) -> list[tuple[str, int]]:
         ("Breached", figures.breached),
         ("At risk", figures.at_risk),
         ("On time", figures.on_time),
+        ("On hold", figures.paused),
         ("No deadline", figures.no_deadline),
     ]
 
@@ -121,8 +122,8 @@ def blocks_of(figures: Figures, set_aside: int) -> list[Block]:
             heading="SLA",
             lines=sla_lines(figures),
             chart="doughnut",
-            colours=(RED, AMBER, GREEN, GREY),
-            note="At risk: open, and in the last quarter of the time until it is due.",
+            colours=(RED, AMBER, GREEN, BLUE, GREY),
+            note="At risk: most of the time until it is due is used up. Response counts too.",
         ),
         Block(heading="By category", lines=category_lines(figures), chart="bar"),
         Block(

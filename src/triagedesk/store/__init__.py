@@ -1,7 +1,7 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `lists`, `agents`, `corrections`, `reports`, `runs`, `jobs`, `keys`,
-`sla`.
+Queries stand by noun: `tickets`, `lists`, `agents`, `corrections`, `costs`, `reports`, `runs`,
+`jobs`, `keys`, `sla`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from triagedesk.errors import StoreError
 from triagedesk.store.agents import AgentQueries
 from triagedesk.store.corrections import CorrectionQueries
+from triagedesk.store.costs import CostQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
 from triagedesk.store.jobs import JobQueries
 from triagedesk.store.keys import KeyQueries
@@ -37,6 +38,7 @@ class Transaction(
     ListQueries,
     AgentQueries,
     CorrectionQueries,
+    CostQueries,
     ReportQueries,
     RunQueries,
     JobQueries,

@@ -186,7 +186,10 @@ class ListQueries(Queries):
                 added = insert(agents).values(**values, id=agent.id, seed_load=agent.load)
                 self.connection.execute(added)
             # What the profile says of load is history: the store counts it.
-            elif (replace(known[agent.id][0], load=agent.load), known[agent.id][1]) != (agent, True):
+            elif (replace(known[agent.id][0], load=agent.load), known[agent.id][1]) != (
+                agent,
+                True,
+            ):
                 self.connection.execute(
                     update(agents).where(agents.c.id == agent.id).values(values)
                 )

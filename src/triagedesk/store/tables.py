@@ -330,6 +330,18 @@ model_answers = Table(
     Column("created_at", Utc, nullable=False),
 )
 
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("at", Utc, nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("tickets", Integer, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -30,6 +30,8 @@ Progress = Callable[[int, int], None]
 LONGEST_WAIT = 120.0
 #: After so many batches in a row failed, the server counts as down and is not asked again.
 GIVE_UP_AFTER = 3
+#: Seconds a server that was given up on is not asked again.
+LEAVE_ALONE = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class LlmClassifier:
         redact: bool = False,
         cache: AnswerCache | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_model(model_name, api_key=api_key, base_url=base_url)
         self._model_name = model_name
@@ -73,6 +76,11 @@ class LlmClassifier:
         self._redact = redact
         self._cache: AnswerCache = MemoryCache() if cache is None else cache
         self._sleep = sleep
+        self._clock = clock
+        # What outlives one batch of tickets: the next one keeps the delay too, and a server that
+        # was given up on is left alone for a while.
+        self._has_called = False
+        self._given_up = ("", 0.0)
         self._api_key = api_key
         self._base_url = base_url
         self._timeout = timeout
@@ -167,8 +175,12 @@ class LlmClassifier:
         settled(len(known))
         if not unknown:
             return _Outcome(answers=known, failures={}, usage=Usage())
+        reason, until = self._given_up
+        if reason and self._clock() < until:
+            failures = {question.key: reason for question in unknown}
+            return _Outcome(answers=known, failures=failures, usage=Usage())
         with self._caller.session() as call:
-            outcome = _Conversation(
+            conversation = _Conversation(
                 call=call,
                 book=book,
                 sleep=self._sleep,
@@ -177,7 +189,11 @@ class LlmClassifier:
                 max_retries=self._max_retries,
                 keep=self._cache.put,
                 settled=lambda count: settled(len(known) + count),
-            ).run(unknown, self._batch_size)
+                called=self._has_called,
+            )
+            self._has_called = True
+            outcome = conversation.run(unknown, self._batch_size)
+        self._given_up = (conversation.stopped, self._clock() + LEAVE_ALONE)
         return replace(outcome, answers=known | dict(outcome.answers))
 
     def _classification(self, answer: LlmAnswer, redaction: Redaction) -> Classification:
@@ -238,6 +254,7 @@ class _Conversation:
         max_retries: int,
         keep: Callable[[Mapping[str, str]], None],
         settled: Callable[[int], None],
+        called: bool,
     ) -> None:
         self._call = call
         self._book = book
@@ -251,7 +268,7 @@ class _Conversation:
         self._answers: dict[str, LlmAnswer] = {}
         self._failures: dict[str, str] = {}
         self._usage = Usage()
-        self._called = False
+        self._called = called
         self._failed_in_a_row = 0
         self._stopped = ""
 
@@ -272,6 +289,11 @@ class _Conversation:
             self._fail(batch.questions, self._stopped)
         self._settled(len(self._answers) + len(self._failures))
         return _Outcome(answers=self._answers, failures=self._failures, usage=self._usage)
+
+    @property
+    def stopped(self) -> str:
+        """Why the server was given up on; "" when it was not."""
+        return self._stopped
 
     def _pause(self, wait: float) -> None:
         seconds = max(wait, self._delay if self._called else 0.0)
