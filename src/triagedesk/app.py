@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from triagedesk import dataset, evaluating, learning, pipeline, reporting
+from triagedesk import dataset, evaluating, learning, pipeline, reporting, watch
 from triagedesk.agents import Agent
 from triagedesk.agents_parser import parse_agents
 from triagedesk.assign import AssignPolicy
@@ -70,6 +70,7 @@ from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
 from triagedesk.store.costs import ModelUse
 from triagedesk.store.lease import hold
+from triagedesk.store.sla_records import BoardLine, EventLine
 from triagedesk.tickets import BrokenTicket, Classification, Ticket, TriagedTicket
 
 _SAMPLE = files("triagedesk.sample")
@@ -410,6 +411,20 @@ def rebuild_report(settings: Settings, run_id: str, output: Path) -> str:
         _, content = reporting.build_report(desk, wanted, desk.now())
         write_file(output, content)
     return wanted
+
+
+def sla_board(
+    settings: Settings, most: int | None, *, everything: bool
+) -> tuple[list[BoardLine], datetime]:
+    """SLAs that run, next to breach first, as they stand at the time that comes with them."""
+    with open_desk(settings, RunOptions(send=False)) as desk:
+        return watch.board(desk, most=most, everything=everything), desk.now()
+
+
+def sla_events(settings: Settings, most: int | None) -> list[EventLine]:
+    """What happened to SLAs, newest first."""
+    with open_desk(settings, RunOptions(send=False)) as desk:
+        return watch.event_lines(desk, most=most)
 
 
 def correct_ticket(

@@ -290,7 +290,7 @@ def test_catalog_check_names_every_place_of_a_bad_one(sqlite_desk: WholeDesk) ->
     outcome = sqlite_desk.cli("catalog", "check", "catalog.yaml")
     assert outcome.code == 2
     assert "2 problems" in outcome.err
-    assert all(f"line {line}" in outcome.err for line in (8, 13))
+    assert all(f"line {line}" in outcome.err for line in (9, 13))
     missing = sqlite_desk.cli("catalog", "check", "nowhere.yaml")
     assert missing.code == 2
     assert "There is no file nowhere.yaml" in missing.err

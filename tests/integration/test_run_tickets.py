@@ -50,7 +50,7 @@ HOSTILE = {
 def test_ten_thousand_tickets_in_one_answer_take_bounded_time_and_memory(
     sqlite_desk: WholeDesk,
 ) -> None:
-    sqlite_desk.helpdesk.tickets = wire_tickets(10_000)
+    sqlite_desk.helpdesk.tickets[:] = wire_tickets(10_000)
     for agent in (roster := [dict(agent, capacity=4_000) for agent in AGENTS]):
         agent["skills"] = {"Password": 5, "VPN": 5, "Laptop": 5, "Printer": 5}
     sqlite_desk.write_agents(*roster)

@@ -10,6 +10,7 @@ from triagedesk.classify.encoders.language import englishness
 from triagedesk.classify.encoders.ngrams import HashedNgrams
 from triagedesk.classify.encoders.wordpiece import END, START, UNKNOWN, WordPiece, words
 from triagedesk.classify.evidence import phrases
+from triagedesk.classify.shorthand import written_out
 from triagedesk.classify.topics import read_topics
 
 
@@ -62,6 +63,11 @@ def test_the_topic_bank_is_large_and_says_nothing_twice() -> None:
     assert len({topic.name for topic in topics}) == len(topics)
     said = [phrase.casefold() for topic in topics for phrase in topic.phrases]
     assert sorted({phrase for phrase in said if said.count(phrase) > 1}) == []
+
+
+def test_shorthand_is_written_out_as_whole_words_only() -> None:
+    assert written_out("PWD rst pls, kb dead") == "password reset please, keyboard dead"
+    assert written_out("airmsgbus") == "airmsgbus"
 
 
 def test_a_text_met_twice_is_encoded_once() -> None:

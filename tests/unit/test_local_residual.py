@@ -20,6 +20,8 @@ from triagedesk.classify.residual import residual
         ("Matériel", "Autre demande", "matériel"),
         ("Hardware", "General", "hardware"),
         ("Varios", "Otros", ""),
+        ("Business software", "Software - other", "business software"),
+        ("General", "Something else", ""),
     ],
 )
 def test_residual_entries_are_known_in_many_languages(category: str, kind: str, scope: str) -> None:

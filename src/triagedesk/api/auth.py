@@ -67,7 +67,7 @@ def _check_no_web_page(request: Request) -> None:
             hint="make a key: `triagedesk key create NAME`",
         )
     origin = request.headers.get("origin")
-    if origin and urlsplit(origin).netloc != host if _is_plain(origin or "") else origin:
+    if origin is not None and not (_is_plain(origin) and urlsplit(origin).netloc == host):
         raise ApiProblem(
             403,
             f"Without API keys no web page may ask, not {excerpt(origin, limit=80)}",

@@ -58,7 +58,7 @@ def residual(entry: CatalogEntry) -> Residual | None:
         if word not in _REST | _GENERAL | _GENERIC
     ]
     # "Other Software Issue" is the rest of software; "General Ledger" is a thing of its own.
-    is_rest = bool(rest) and (name[0] in _REST or not narrowing)
+    is_rest = bool(rest) and (not narrowing or bool({name[0], name[-1]} & _REST))
     is_general = bool(general) and set(narrowing) <= set(category)
     if not (is_rest or is_general):
         return None

@@ -159,9 +159,11 @@ def prepare_topics(folder: Path) -> None:
     """Leave the topic bank's vectors beside the weights, so that a start need not compute them."""
     # Here, not above: both import this module.
     from triagedesk.classify.encoders import load_encoders  # noqa: PLC0415
+    from triagedesk.classify.shorthand import SHORTHAND  # noqa: PLC0415
     from triagedesk.classify.topics import CACHE_NAME, TopicBank, cached_key  # noqa: PLC0415
 
-    if not cached_key(folder / CACHE_NAME).endswith(bank_state()):
+    made_from = cached_key(folder / CACHE_NAME)
+    if not (made_from.endswith(bank_state()) and SHORTHAND in made_from):
         TopicBank(load_encoders(folder), folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ STEEPNESS = 19.0
 #: What words shared with an entry's name count, at most.
 WORD_WEIGHT = 1.0
 #: What the topic bank counts, and the share of it spread over all entries.
-TOPIC_WEIGHT, TOPIC_FLOOR = 1.5, 0.01
+TOPIC_WEIGHT, TOPIC_FLOOR = 1.8, 0.01
 #: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
 TOPIC_FIT, TOPIC_SOFTNESS = 0.33, 0.03
 #: What a topic's catalog names and its tickets' wording count in its likeness to an entry.
@@ -36,12 +37,15 @@ TOPIC_STEEPNESS, SCOPE_STEEPNESS = 14.0, 30.0
 #: What likeness of a topic's field to a residual class counts.
 FIELD = 0.6
 #: Likeness of any topic to the rest of everything.
-NO_SCOPE = 0.25
+NO_SCOPE = 0.28
 #: Likeness to a topic from which an entry's meaning is plain, and lead over the next entry.
 KNOWN, APART = 0.6, 0.1
 #: What a residual class has over the mean likeness of specific entries, and what likeness to its
 #: scope adds; NO_SCOPE_LIKENESS stands for the latter in the rest of everything.
-RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.0, 0.7, 0.1
+RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.0, 0.7, 0.02
+
+
+_JOINTS = re.compile(r"[,;/&()+]| (?:and|or|und|oder|et|ou|y|o|e|en) ", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,14 @@ class ZeroShot:
         self._example_texts = [text for _, text in examples]
         self._examples = encoders.embed([text for _, text in examples])
         self._example_owners = np.array([i for i, _ in examples], np.int64)
+        parts = [
+            (i, part)
+            for i, entry in enumerate(entries)
+            if self.specific[i]
+            for part in _parts(entry.label.request_type)
+        ]
+        self._parts = encoders.embed([part for _, part in parts])
+        self._part_owners = np.array([i for i, _ in parts], np.int64)
         self._words = _name_words(entries, self.residuals)
         self._entry_given_topic = self._topics_to_entries()
         self._gains = WordGains(encoders, self._prototypes, self._mix)
@@ -124,7 +136,7 @@ class ZeroShot:
 
         Where two entries claim the same topic about equally, neither is plain.
         """
-        near = self._bank.near("called", self._prototypes) @ self._mix
+        near = self._called()
         near[:, ~self.specific] = -1
         best = near.argmax(axis=1)
         rows = np.arange(len(near))
@@ -144,9 +156,18 @@ class ZeroShot:
         gains = self._gains.of(words)[:, entry]
         return phrases(text, dict(zip(words, gains.tolist(), strict=True)))
 
+    def _called(self) -> Floats:
+        """Likeness of topics' names (rows) to entries, whole or by the best part of their name."""
+        near = self._bank.near("called", self._prototypes) @ self._mix
+        if len(self._part_owners):
+            by_part = self._bank.near("called", self._parts)
+            for column, owner in enumerate(self._part_owners.tolist()):
+                near[:, owner] = np.maximum(near[:, owner], by_part[:, column])
+        return np.asarray(near, np.float32)
+
     def _topics_to_entries(self) -> Floats:
         """P(entry | topic): by likeness where an entry fits, else the nearest residual class."""
-        near = CALLED * self._bank.near("called", self._prototypes) @ self._mix
+        near = CALLED * self._called()
         near += PHRASED * self._bank.usual_phrase(self._prototypes) @ self._mix
         # An entry that one topic claims outright ("Wi-Fi Issue") is not a home for its neighbours.
         near -= RIVALRY * (near.max(axis=0, keepdims=True) - near)
@@ -178,6 +199,12 @@ class ZeroShot:
                 for entry, share in self._words.get(word, ()):
                     shared[row, entry] += share
         return shared
+
+
+def _parts(name: str) -> list[str]:
+    """The things a name puts together: "Servers and databases" -> servers; databases."""
+    parts = [part.strip() for part in _JOINTS.split(name)]
+    return [part for part in parts if content_words(part)] if len(parts) > 1 else []
 
 
 def _prototypes(

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from triagedesk import __version__
-from triagedesk.cli import checks, corrections, cost, evaluate, offline, reports, runs
+from triagedesk.cli import checks, corrections, cost, evaluate, offline, reports, runs, sla
 from triagedesk.errors import TriagedeskError
 from triagedesk.stopping import Stopped, Stopping
 
@@ -35,6 +35,7 @@ cli.command("classify")(offline.classify)
 cli.command("assign")(offline.assign)
 cli.command("evaluate")(evaluate.evaluate)
 cli.command("cost")(cost.cost)
+cli.command("sla")(sla.sla)
 cli.command("correct")(corrections.correct)
 cli.command("learn")(corrections.learn)
 cli.add_typer(corrections.cli, name="corrections")

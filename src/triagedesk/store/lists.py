@@ -8,11 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, and_, insert, select, update
+from sqlalchemy import Row, Select, and_, func, insert, select, update
 
 from triagedesk.agents import Agent
 from triagedesk.store.queries import Queries, in_parts
-from triagedesk.store.tables import agents, assignments, decisions, run_tickets, tickets
+from triagedesk.store.tables import (
+    agents,
+    assignments,
+    corrections,
+    decisions,
+    run_tickets,
+    tickets,
+)
 from triagedesk.store.tickets import _read_triaged, _triaged
 from triagedesk.tickets import Assignment, Classification, Status, Ticket, TriagedTicket
 
@@ -164,6 +171,14 @@ class ListQueries(Queries):
             )
             for row in self.connection.execute(query.order_by(assignments.c.id))
         ]
+
+    def corrections_stamp(self) -> tuple[int, int, int]:
+        """Changes whenever there is more, or less, to learn from."""
+        query = select(
+            func.count(), func.count(corrections.c.undone_at), func.max(corrections.c.id)
+        ).select_from(corrections)
+        made, undone, newest = self.connection.execute(query).one()
+        return made, undone, newest or 0
 
     def known_agents(self) -> dict[str, tuple[Agent, bool]]:
         """Agent id -> profile as last given, and whether they are on the roster."""

@@ -233,6 +233,7 @@ class SlaQueries(Queries):
             sla_clocks.c.stopped_at.is_not(None),
             sla_clocks.c.due_at.is_(None),
             sla_clocks.c.due_at,
+            decisions.c.priority,
             sla_clocks.c.ticket_id,
             sla_clocks.c.target,
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from triagedesk.classify.encoders.language import englishness
 from triagedesk.classify.encoders.ngrams import HashedNgrams
+from triagedesk.classify.shorthand import SHORTHAND, written_out
 from triagedesk.classify.weights import BUNDLED, FILE_NAME, PACKED_VERSION, packed_version
 
 Floats = NDArray[np.float32]
@@ -95,7 +96,9 @@ class Encoders:
         self._models = tuple(models)
         #: What is not installed and what that costs, in plain words.
         self.missing = missing
-        self.version = "+".join(f"{model.name}:{model.version}" for model in models)
+        self.version = "+".join(
+            [*(f"{model.name}:{model.version}" for model in models), f"shorthand:{SHORTHAND}"]
+        )
         self._remembered: OrderedDict[bytes, dict[str, NDArray[np.float16]]] = OrderedDict()
 
     @property
@@ -122,7 +125,7 @@ class Encoders:
             if fresh:
                 # Half precision: half the memory, and the last digits, which hang on how texts
                 # were batched, are gone.
-                vectors = model.encode([by_key[key] for key in fresh]).astype(np.float16)
+                vectors = model.encode([_spoken(by_key[key]) for key in fresh]).astype(np.float16)
                 for key, vector in zip(fresh, vectors, strict=True):
                     found[key] = {**found[key], model.name: vector.copy()}
         self._remember(found)
@@ -155,6 +158,10 @@ class Encoders:
         """Cosine of single words with keys by the cheapest encoder, nothing remembered."""
         model = self._models[-1]
         return np.asarray(model.encode(words) @ keys.parts[model.name].T, np.float32)
+
+
+def _spoken(text: str) -> str:
+    return written_out(text) if englishness(text) == 1 else text
 
 
 def _digest(text: str) -> bytes:

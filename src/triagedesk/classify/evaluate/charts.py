@@ -125,7 +125,7 @@ def chart(
         y_name=y.name,
         x_ticks=tuple(Tick(at=_x(x, value), text=text) for value, text in x.ticks),
         y_ticks=tuple(Tick(at=_y(y, value), text=text) for value, text in y.ticks),
-        lines=tuple(_line(i, one, x, y) for i, one in enumerate(series)),
+        lines=tuple(_line(i, one, x, y) for i, one in enumerate(series) if one.points),
         guide=_points([(_x(x, a), _y(y, b)) for a, b in guide]),
         guide_name=guide_name,
     )

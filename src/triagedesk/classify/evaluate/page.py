@@ -227,7 +227,7 @@ def _reliability_chart(sides: Sequence[Side]) -> charts.Chart:
 def _learning_chart(sides: Sequence[Side]) -> charts.Chart:
     series = []
     for evaluation, _, _ in sides:
-        points = []
+        points: list[tuple[float, float, float, str]] = []
         for p in evaluation.curve:
             low, high = wilson(p.right, p.total)
             title = f"{p.corrections:,} corrections: {p.right / p.total:.1%} ({low:.1%}-{high:.1%})"

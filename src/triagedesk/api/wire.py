@@ -1,0 +1,335 @@
+"""What clients send: shapes and limits. Whatever is not named here is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from triagedesk.agents import Agent, Availability
+from triagedesk.api.problems import Fault, not_valid
+from triagedesk.catalog import SlaUnit
+from triagedesk.cleaning import clean_name, clean_text
+from triagedesk.intake import SOURCE
+from triagedesk.priority import Level, Priority
+from triagedesk.tickets import Status, Ticket
+from triagedesk.timestamps import parse_timestamp
+
+#: Tickets dealt with while the client waits; more are carried out as a run (202).
+SYNC_TICKETS = 2000
+#: Tickets and agents in one request.
+MOST_TICKETS, MOST_AGENTS = 200_000, 20_000
+_MOST = 1_000_000
+
+
+def _whole(value: object) -> object:
+    """Numbers only: neither "7" nor true is one; 7.0 is."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return value
+
+
+def _moment(value: object) -> object:
+    """Seconds since 1970 or ISO 8601."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be seconds since 1970 or ISO 8601 text")
+    try:
+        parse_timestamp(value)
+    except ValueError:
+        raise ValueError("is no time from 1970 on, in seconds or ISO 8601") from None
+    return value
+
+
+def _availability(value: str) -> str:
+    Availability.of(value)
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\w")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"\w")]
+Line = Annotated[str, StringConstraints(max_length=500)]
+Title = Annotated[str, StringConstraints(max_length=10_000)]
+Body = Annotated[str, StringConstraints(max_length=1_000_000)]
+Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Count = Annotated[Whole, Field(ge=0, le=_MOST)]
+Proficiency = Annotated[Whole, Field(ge=1, le=10)]
+Experience = Annotated[
+    float, BeforeValidator(_number, json_schema_input_type=float), Field(ge=0, le=_MOST)
+]
+_ISO = (
+    r"^(197[1-9]|19[89]\d|20\d\d|21[0-8]\d)-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+    r"T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(Z|[+-](0\d|1[0-3]):[0-5]\d)$"
+)
+Moment = Annotated[
+    float | int | str,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {
+            "description": "Seconds since 1970, or ISO 8601.",
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 7_258_118_399},
+                {"type": "string", "pattern": _ISO},
+            ],
+        }
+    ),
+]
+Availabilities = Annotated[
+    str,
+    AfterValidator(_availability),
+    WithJsonSchema(
+        {
+            "description": "In any case; the usual words for these are understood too.",
+            "enum": ["available", "away", "offline", "Available", "Busy", "On Leave"],
+            "type": "string",
+        }
+    ),
+]
+Address = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,180}[A-Za-z0-9]$"
+    ),
+]
+PriorityName = Literal["P1", "P2", "P3", "P4"]
+LevelName = Literal["high", "medium", "low"]
+StatusName = Literal["open", "on_hold", "resolved"]
+
+
+class Wire(BaseModel):
+    """Something a client sends: nothing but what is named, and no type taken for another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class AgentFields(Wire):
+    """What can be said of an agent besides the id."""
+
+    name: Name | None = None
+    #: By name; the level is 1 to 10.
+    skills: Annotated[dict[Name, Proficiency], Field(max_length=1000)] = {}
+    current_load: Count | None = Field(
+        None, description="Open work they have; counts when they are first seen."
+    )
+    capacity: Count | None = Field(None, description="The most open work they may have.")
+    availability_status: Availabilities = "available"
+    experience_level: Experience = Field(0.0, description="Only ever breaks ties.")
+    groups: Annotated[list[Name], Field(max_length=100)] = Field(
+        [], description="Assignment groups they belong to."
+    )
+    email: Line = ""
+    shift_ends_at: Moment | None = None
+
+    def as_agent(self, id_: str, default_capacity: int) -> Agent:
+        """The desk's own record."""
+        name = clean_name(id_)
+        return Agent(
+            id=name,
+            name=clean_name(self.name) if self.name else name,
+            skills={clean_name(skill): level for skill, level in self.skills.items()},
+            load=self.current_load or 0,
+            capacity=default_capacity if self.capacity is None else self.capacity,
+            availability=Availability.of(self.availability_status),
+            experience=float(self.experience_level),
+            groups=tuple(dict.fromkeys(map(clean_name, self.groups))),
+            email=clean_name(self.email),
+            shift_ends_at=None
+            if self.shift_ends_at is None
+            else parse_timestamp(self.shift_ends_at),
+        )
+
+
+class NewAgent(AgentFields):
+    """An agent."""
+
+    agent_id: Id
+
+
+class AvailabilityChange(Wire):
+    """Whether an agent takes new work."""
+
+    availability_status: Availabilities
+
+
+class _AnyTicket(Wire):
+    requester_email: Line = ""
+    status: StatusName | None = Field(
+        None, description="Left out: open, or for a known ticket as the desk has it."
+    )
+    priority: PriorityName | None = None
+    impact: LevelName | None = None
+    urgency: LevelName | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """What all kinds of tickets say alike."""
+        return {
+            "source": SOURCE,
+            "requester_email": clean_name(self.requester_email),
+            "status": Status(self.status or "open"),
+            "priority": Priority[self.priority] if self.priority else None,
+            "impact": Level[self.impact.upper()] if self.impact else None,
+            "urgency": Level[self.urgency.upper()] if self.urgency else None,
+        }
+
+
+class TicketToAssign(_AnyTicket):
+    """A ticket that needs an agent."""
+
+    ticket_id: Id
+    title: Title
+    description: Body | None = ""
+    creation_timestamp: Moment | None = None
+
+    @property
+    def id(self) -> str:
+        """Its id as the desk keeps it."""
+        return clean_name(self.ticket_id)
+
+    def as_ticket(self) -> Ticket:
+        """The desk's own record."""
+        return Ticket(
+            id=self.id,
+            short_description=one_line(self.title),
+            long_description=clean_text(self.description or "").strip(),
+            created_at=_time(self.creation_timestamp),
+            **self.stated(),
+        )
+
+
+class TicketAssignment(Wire):
+    """Tickets, and the agents to give them to."""
+
+    agents: Annotated[list[NewAgent], Field(max_length=MOST_AGENTS)] | None = Field(
+        None, description="Left out: the desk's own agents."
+    )
+    tickets: Annotated[list[TicketToAssign], Field(max_length=MOST_TICKETS)]
+    load_source: Literal["desk", "request"] = Field(
+        "desk",
+        description="`desk`: `current_load` counts for agents first seen, later the desk knows; "
+        "`request`: it counts now.",
+    )
+
+
+class SlaGiven(Wire):
+    """A time target that came with a ticket."""
+
+    value: Annotated[Whole, Field(ge=1, le=100_000)]
+    unit: Literal["hours", "days"]
+
+
+class NewTicket(_AnyTicket):
+    """A ticket to triage; what arrives filled stays."""
+
+    id: Id
+    short_description: Title
+    long_description: Body = ""
+    request_category: Line = ""
+    request_type: Line = ""
+    sla: SlaGiven | None = None
+    created_at: Moment | None = None
+
+    def as_ticket(self) -> Ticket:
+        """The desk's own record."""
+        return Ticket(
+            id=clean_name(self.id),
+            short_description=one_line(self.short_description),
+            long_description=clean_text(self.long_description).strip(),
+            request_category=clean_name(self.request_category),
+            request_type=clean_name(self.request_type),
+            sla_value=self.sla.value if self.sla else 0,
+            sla_unit=SlaUnit(self.sla.unit) if self.sla else None,
+            created_at=_time(self.created_at),
+            **self.stated(),
+        )
+
+
+class NewTickets(Wire):
+    """Several tickets to triage together."""
+
+    tickets: Annotated[list[NewTicket], Field(max_length=MOST_TICKETS)]
+
+
+class CorrectionGiven(Wire):
+    """What a ticket really is."""
+
+    request_category: Name
+    request_type: Name
+
+
+class ResendGiven(Wire):
+    """Whom to send a report to."""
+
+    to: Annotated[list[Address], Field(max_length=50)] = Field(
+        [], description="Left empty: those in the settings."
+    )
+
+
+def one_line(text: str) -> str:
+    """A subject: cleaned, on one line."""
+    return " ".join(clean_text(text).split())
+
+
+def unique(kind: str, field: str, ids: Sequence[str]) -> list[Fault]:
+    """A fault for each id that came before."""
+    first: dict[str, int] = {}
+    faults = []
+    for place, id_ in enumerate(ids):
+        if id_ in first:
+            faults.append(
+                Fault(
+                    where="body",
+                    path=f"$.{kind}[{place}].{field}",
+                    detail=f"is also the id of $.{kind}[{first[id_]}]",
+                    value=id_,
+                )
+            )
+        first.setdefault(id_, place)
+    return faults
+
+
+def check_agents(agents: Sequence[NewAgent]) -> list[Fault]:
+    """Faults that a schema cannot find: ids twice, one skill under two spellings."""
+    faults = unique("agents", "agent_id", [clean_name(agent.agent_id) for agent in agents])
+    for place, agent in enumerate(agents):
+        faults += skill_faults(agent, f"$.agents[{place}]")
+    return faults
+
+
+def skill_faults(agent: AgentFields, path: str) -> list[Fault]:
+    """A fault for each skill that is there twice, spelt alike but for case and spaces."""
+    known: set[str] = set()
+    faults = []
+    for skill in agent.skills:
+        name = clean_name(skill).casefold()
+        if name in known:
+            what = f"the skill {name} is there twice"
+            faults.append(Fault(where="body", path=f"{path}.skills", detail=what, value=skill))
+        known.add(name)
+    return faults
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise ApiProblem (422) when there are faults."""
+    if faults:
+        raise not_valid(faults)
+
+
+def _time(value: float | str | None) -> Any:
+    return None if value is None else parse_timestamp(value)
