@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -196,7 +196,7 @@ def classifier(settings: Settings, store: Store | None) -> Classifier:
     local = LocalClassifier(
         model_dir=settings.model_dir,
         promised_precision=settings.auto_precision,
-        corrections=_corrections(store) if store else (),
+        corrections=corrections(store) if store else (),
     )
     if not settings.llm_model_name:
         return Cascade(local=local)
@@ -233,7 +233,7 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
     )
 
 
-def _corrections(store: Store) -> tuple[Correction, ...]:
+def corrections(store: Store) -> tuple[Correction, ...]:
     """What people have corrected so far, as the local model learns it."""
     with store.read() as transaction:
         stored = transaction.corrections()
@@ -289,7 +289,7 @@ class _StoredLedger:
 
 def model_use(settings: Settings, days: int) -> list[ModelUse]:
     """What language models did in the last `days` days."""
-    with open_store(settings).read() as transaction:
+    with closing(open_store(settings)) as store, store.read() as transaction:
         return transaction.model_use(datetime.now(UTC) - timedelta(days=days))
 
 

@@ -121,6 +121,8 @@ class CatalogEntry:
     calendar: str = ""
     #: What to do when a ticket of this type is late, or about to be.
     escalation: tuple[EscalationRule, ...] = ()
+    #: Names it had before: what was corrected or arrives under them counts for this entry.
+    formerly: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,13 +136,16 @@ class ServiceCatalog:
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], CatalogEntry]:
-        return {
-            (normalise(e.label.request_category), normalise(e.label.request_type)): e
-            for e in self.entries
-        }
+        """Entries by their former names and, where both exist, by the name of today."""
+        former = {_key(label): entry for entry in self.entries for label in entry.formerly}
+        return former | dict(self._named)
+
+    @cached_property
+    def _named(self) -> tuple[tuple[tuple[str, str], CatalogEntry], ...]:
+        return tuple((_key(entry.label), entry) for entry in self.entries)
 
     def match(self, request_category: str, request_type: str) -> CatalogEntry | None:
-        """The entry of that name, any case and spacing; None when there is no such pair."""
+        """The entry of that name, now or formerly, any case and spacing; None without one."""
         return self._by_name.get((normalise(request_category), normalise(request_type)))
 
     def candidates(self, request_category: str, request_type: str) -> Sequence[CatalogEntry]:
@@ -148,9 +153,13 @@ class ServiceCatalog:
         category, kind = normalise(request_category), normalise(request_type)
         return [
             entry
-            for (entry_category, entry_type), entry in self._by_name.items()
+            for (entry_category, entry_type), entry in self._named
             if category in ("", entry_category) and kind in ("", entry_type)
         ]
+
+
+def _key(label: Label) -> tuple[str, str]:
+    return normalise(label.request_category), normalise(label.request_type)
 
 
 def catalog_version(entries: Sequence[CatalogEntry]) -> str:
@@ -168,6 +177,7 @@ def catalog_version(entries: Sequence[CatalogEntry]) -> str:
                 entry.default_impact,
                 entry.calendar,
                 *([asdict(rule) for rule in entry.escalation]),
+                *([["formerly", *entry.formerly]] if entry.formerly else []),
             ]
         )
         for entry in entries

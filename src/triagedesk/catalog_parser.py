@@ -87,6 +87,7 @@ class _Reader:
     #: Normalised names -> the line of the first that had them.
     categories: dict[str, int] = field(default_factory=dict)
     types: dict[tuple[str, str], int] = field(default_factory=dict)
+    former: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def read(self, root: YamlNode) -> None:
         """Read the whole catalog."""
@@ -154,6 +155,7 @@ class _Reader:
             default_impact=self.impact(node),
             calendar=self.text(node, "calendar", clean=clean_name),
             escalation=self.escalation(node),
+            formerly=self.former_names(node, category),
         )
         self.entries.setdefault(key, entry)
 
@@ -287,6 +289,20 @@ class _Reader:
             if given is not None and given.value is not None:
                 return self.cleaned(given, key, clean or _description)
         return ""
+
+    def former_names(self, node: YamlNode, category: str) -> tuple[Label, ...]:
+        """Names a request type had before: `Type`, or `Category / Type` where it has moved."""
+        labels = []
+        for name in self.texts(node, "formerly", clean_name):
+            moved, slash, kind = name.partition(" / ")
+            label = Label(moved, kind) if slash else Label(category, name)
+            key = (normalise(label.request_category), normalise(label.request_type))
+            if key in self.former and self.former[key] != node.line:
+                at = f"first on line {self.former[key]}"
+                self.problem(node, f"two request types were formerly '{excerpt(name)}'", at)
+            self.former.setdefault(key, node.line)
+            labels.append(label)
+        return tuple(labels)
 
     def texts(self, node: YamlNode, key: str, clean: Callable[[str], str]) -> tuple[str, ...]:
         """A list of texts, or one text alone; without blank ones and repetitions."""

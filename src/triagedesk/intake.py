@@ -185,9 +185,7 @@ def _roster_for(transaction: Transaction, batch: Batch) -> list[Agent]:
     if batch.agents is None:
         return list(transaction.roster())
     return [
-        agent
-        if batch.loads_given
-        else replace(agent, load=standing.get(agent.id, agent.load))
+        agent if batch.loads_given else replace(agent, load=standing.get(agent.id, agent.load))
         for agent in batch.agents
     ]
 

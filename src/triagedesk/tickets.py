@@ -197,9 +197,9 @@ class SlaStanding:
 
     #: `response`, `resolution`, or `group`: how long its assignment group may hold it.
     target: str
-    #: None while it is on hold, or was stopped, before it got there.
+    #: None while it is on hold before it got there; one that was stopped keeps the one it had.
     due_at: datetime | None
-    #: At risk from then on; None as for `due_at`.
+    #: At risk from then on; None where it was on hold or stopped before that.
     warn_at: datetime | None
     paused: bool = False
     #: When it was answered or resolved; None while that is to come.

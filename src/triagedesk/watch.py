@@ -106,7 +106,8 @@ def clocks_of(
             moves = (*moves, (max(now, moves[-1][0]), calendar.name))
         clock = _clock_of(target, ticket, sla, _calendars(moves, calendar, policy), policy)
         moments = _moments(clock, target, entry, policy)
-        due = clock.due_at()
+        # One that was stopped in time keeps the due date it had.
+        due = clock.due_if_resumed(clock.stopped_at) if clock.stopped_at else clock.due_at()
         yield StoredClock(
             ticket_key=ticket.key,
             target=target,

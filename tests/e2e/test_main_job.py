@@ -30,6 +30,8 @@ NOTHING = dict.fromkeys(
 )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_run_with_the_mail_server_down_one_that_resends_and_one_that_fetches(
     sqlite_desk: WholeDesk, tmp_path: Path
 ) -> None:
@@ -69,6 +71,8 @@ def test_a_run_with_the_mail_server_down_one_that_resends_and_one_that_fetches(
     assert len(sqlite_desk.smtp.messages) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_sample_desk_runs_in_an_empty_directory(sqlite_desk: WholeDesk) -> None:
     (sqlite_desk.folder / "agents.json").unlink()
     outcome = sqlite_desk.real("run", **NOTHING)

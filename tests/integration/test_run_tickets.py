@@ -47,6 +47,8 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_ten_thousand_tickets_in_one_answer_take_bounded_time_and_memory(
     sqlite_desk: WholeDesk,
 ) -> None:

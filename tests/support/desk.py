@@ -125,7 +125,7 @@ class Running:
         """Send a signal."""
         self.process.send_signal(number)
 
-    def outcome(self, seconds: float = 60) -> Outcome:
+    def outcome(self, seconds: float = 100) -> Outcome:
         """How it ends."""
         out, err = self.process.communicate(timeout=seconds)
         return Outcome(code=self.process.returncode, out=out, err=err)
@@ -179,7 +179,7 @@ class WholeDesk:
     def real(self, *arguments: str, stdin: str = "", **settings: str) -> Outcome:
         """`python -m triagedesk`, as a person calls it."""
         running = self._start("triagedesk", arguments, settings)
-        out, err = running.process.communicate(stdin, timeout=100)
+        out, err = running.process.communicate(stdin, timeout=200)
         return Outcome(code=running.process.returncode, out=out, err=err)
 
     def _start(self, module: str, arguments: Sequence[str], settings: Mapping[str, str]) -> Running:

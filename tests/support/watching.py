@@ -1,9 +1,9 @@
 """A small desk whose clock the test turns: tickets, catalog, agents and mail all in memory.
 
-    desk = SmallDesk(store=store)
-    desk.tickets["T-1"] = a_ticket("T-1", created_at=NOW)
-    desk.run()                      # a whole run at desk.now
-    desk.later(hours=3); desk.run()
+desk = SmallDesk(store=store)
+desk.tickets["T-1"] = a_ticket("T-1", created_at=NOW)
+desk.run()                      # a whole run at desk.now
+desk.later(hours=3); desk.run()
 """
 
 from __future__ import annotations
@@ -203,5 +203,3 @@ def look_many_times(url: str, catalog: str, at: str, times: int) -> None:
         summary = RunSummary(run_id=run_id, started_at=desk.now)
         watch.watch(desk.desk(), summary, parsed)
     store.close()
-
-

@@ -386,3 +386,42 @@ def test_any_json_is_a_catalog_or_a_catalog_error(value: object) -> None:
     with suppress(CatalogError):
         catalog = parse(json.dumps(value))
         assert catalog.entries
+
+
+RENAMED = """
+categories:
+  - name: Access
+    requests:
+      - name: Reset password
+        sla: {unit: hours, value: 4}
+        formerly: ["Password problem", "Old desk / Passwords"]
+      - name: VPN
+        sla: {unit: hours, value: 8}
+"""
+
+
+def test_an_entry_is_found_by_the_names_it_had_before() -> None:
+    catalog = parse_catalog(RENAMED, origin="test")
+    today = catalog.match("Access", "Reset password")
+    assert today is not None
+    assert catalog.match("access", "PASSWORD  problem") is today
+    assert catalog.match("Old desk", "Passwords") is today
+    assert catalog.match("Old desk", "VPN") is None
+    assert [entry.label.request_type for entry in catalog.candidates("", "")] == [
+        "Reset password",
+        "VPN",
+    ]
+
+
+def test_a_name_of_today_wins_over_a_former_one() -> None:
+    catalog = parse_catalog(RENAMED.replace("Password problem", "VPN"), origin="test")
+    found = catalog.match("Access", "VPN")
+    assert found is not None
+    assert found.label.request_type == "VPN"
+
+
+def test_two_entries_cannot_have_had_the_same_name() -> None:
+    text = RENAMED + '        formerly: ["Password problem"]\n'
+    with pytest.raises(CatalogError) as refused:
+        parse_catalog(text, origin="test")
+    assert "formerly 'Password problem'" in str(refused.value)

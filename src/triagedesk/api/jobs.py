@@ -90,7 +90,13 @@ class Jobs:
             self._thread.join()
 
     def accept(
-        self, kind: str, actor: str, *, request: bytes = b"", total: int | None = None, **options: Any
+        self,
+        kind: str,
+        actor: str,
+        *,
+        request: bytes = b"",
+        total: int | None = None,
+        **options: Any,
     ) -> Job:
         """Take a job on."""
         service = self._service
@@ -144,9 +150,7 @@ class Jobs:
         else:
             self._end(job, "done", "", summary)
 
-    def _end(
-        self, job: Job, state: str, error: str, summary: dict[str, Any] | None = None
-    ) -> None:
+    def _end(self, job: Job, state: str, error: str, summary: dict[str, Any] | None = None) -> None:
         finished = None if state == "queued" else self._service.desk.now()
         with self._service.store.begin() as transaction:
             transaction.set_job_state(

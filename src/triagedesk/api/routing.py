@@ -38,7 +38,7 @@ def needs(scope: str) -> dict[str, Any]:
 
 def scope_of(route: APIRoute) -> str:
     """The scope an operation needs: `read` to look, `write` to change, or what it says."""
-    usual = "read" if route.methods <= {"GET", "HEAD"} else "write"
+    usual = "read" if set(route.methods or ()) <= {"GET", "HEAD"} else "write"
     return str((route.openapi_extra or {}).get(SCOPE, usual))
 
 
@@ -48,7 +48,7 @@ class DeskRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """The handler with what comes before and after."""
         original, scope = super().get_route_handler(), scope_of(self)
-        reads_body, is_post = self.body_field is not None, "POST" in self.methods
+        reads_body, is_post = self.body_field is not None, "POST" in (self.methods or ())
 
         async def handle(request: Request) -> Response:
             service: Service = request.app.state.service
@@ -95,9 +95,7 @@ def _claim(service: Service, actor: str, key: str, fingerprint: str) -> Response
     if kept is None:
         return None
     if kept.fingerprint != fingerprint:
-        raise invalid(
-            "Idempotency-Key", "was used for another request", key, where="header"
-        )
+        raise invalid("Idempotency-Key", "was used for another request", key, where="header")
     if kept.status is None:
         raise ApiProblem(
             409,

@@ -37,20 +37,20 @@ def _whole(value: object) -> object:
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("must be a whole number")
+        raise ValueError("must be a whole number")  # noqa: TRY004 (what pydantic understands)
     return value
 
 
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number")
+        raise ValueError("must be a number")  # noqa: TRY004 (what pydantic understands)
     return value
 
 
 def _moment(value: object) -> object:
     """Seconds since 1970 or ISO 8601."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("must be seconds since 1970 or ISO 8601 text")
+        raise ValueError("must be seconds since 1970 or ISO 8601 text")  # noqa: TRY004 (what pydantic understands)
     try:
         parse_timestamp(value)
     except ValueError:

@@ -66,7 +66,11 @@ class DeskModel:
         self._zero_shot = ZeroShot(self.entries, encoders, bank)
         self._by_name = {_key(entry.label): i for i, entry in enumerate(self.entries)}
         #: Columns by label as the catalog spells it.
-        self.index = {c.label: self._by_name[_key(c.label)] for c in corrections}
+        self.index = {
+            c.label: self._by_name[_key(entry.label)]
+            for c in corrections
+            if (entry := catalog.match(*c.label)) is not None
+        }
         self._memory: Memory | None = None
         self._stack: Stack | None = None
         self.threshold: Threshold = unmeasured(promised, 0)
@@ -155,7 +159,7 @@ class DeskModel:
         texts = [readable(short, long) or "-" for short, _, long in split]
         self._memory = Memory(corrections, texts, self._encoders)
         zero_shot = self._zero_shot.score(self._memory.embedded, texts).logits
-        classes = np.array([self._by_name[_key(c.label)] for c in corrections], np.int64)
+        classes = np.array([self.index[c.label] for c in corrections], np.int64)
         catalog, catalog_texts, owners = self._zero_shot.examples()
         quick = self._encoders.quick
         self._stack = Stack(

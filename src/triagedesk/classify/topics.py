@@ -19,6 +19,8 @@ from triagedesk.classify.encoders import Embedded, Encoders
 from triagedesk.classify.weights import BUNDLED, write_atomically
 
 FILE = Path(__file__).with_name("topics.yaml")
+#: Likeness to the nearest topic of texts from another world, and of nearly every desk ticket.
+ALIEN, FAMILIAR = 0.28, 0.42
 #: The bank's vectors, beside the weights.
 CACHE_NAME = "topics.npz"
 #: A topic's score for a text is the mean of its best phrasings, this many.
@@ -143,9 +145,15 @@ class TopicBank:
             axis=1,
         )
 
+    def read(self, texts: Embedded) -> tuple[Floats, Floats]:
+        """P(topic | text), rows sum to 1, and how far a text is of the bank's world at all, 0-1."""
+        near = self.similarity(texts)
+        trust = (near.max(axis=1) - ALIEN) / (FAMILIAR - ALIEN)
+        return softmax(near * np.float32(STEEPNESS)), np.clip(trust, 0, 1).astype(np.float32)
+
     def probabilities(self, texts: Embedded) -> Floats:
         """P(topic | text), rows sum to 1."""
-        return softmax(self.similarity(texts) * np.float32(STEEPNESS))
+        return self.read(texts)[0]
 
     def _embedded(self, texts: list[str], model_dir: Path | None) -> Embedded:
         """Vectors of the bank, from the cache the build step leaves, else computed."""

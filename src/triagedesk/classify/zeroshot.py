@@ -91,11 +91,11 @@ class ZeroShot:
     def score(self, texts: Embedded, raw: Sequence[str]) -> Scores:
         """Logits of each entry for each text; `raw` are the same texts as strings."""
         likeness = self.likeness(texts)
-        topics = self._bank.probabilities(texts)
+        topics, trust = self._bank.read(texts)
         expected = topics @ self._entry_given_topic
         spread = (1 - TOPIC_FLOOR) * expected + TOPIC_FLOOR / max(1, len(self.entries))
         logits = np.float32(STEEPNESS) * likeness
-        logits += np.float32(TOPIC_WEIGHT) * np.log(spread)
+        logits += np.float32(TOPIC_WEIGHT) * trust[:, None] * np.log(spread)
         logits += np.float32(WORD_WEIGHT) * self._shared_words(raw)
         fit = np.full(len(texts), -1.0, np.float32)
         if self.specific.any():

@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from triagedesk import __version__
-from triagedesk.cli import checks, corrections, cost, evaluate, offline, reports, runs, sla
+from triagedesk.cli import (
+    checks,
+    corrections,
+    cost,
+    evaluate,
+    keys,
+    offline,
+    reports,
+    runs,
+    serve,
+    sla,
+)
 from triagedesk.errors import TriagedeskError
 from triagedesk.stopping import Stopped, Stopping
 
@@ -36,10 +47,12 @@ cli.command("assign")(offline.assign)
 cli.command("evaluate")(evaluate.evaluate)
 cli.command("cost")(cost.cost)
 cli.command("sla")(sla.sla)
+cli.command("serve")(serve.serve)
 cli.command("correct")(corrections.correct)
 cli.command("learn")(corrections.learn)
 cli.add_typer(corrections.cli, name="corrections")
 cli.add_typer(reports.cli, name="report")
+cli.add_typer(keys.cli, name="key")
 cli.add_typer(checks.catalog, name="catalog")
 cli.add_typer(checks.config, name="config")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +57,7 @@ def list_lessons() -> None:
     from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
     from triagedesk.cli.show import show_lessons  # noqa: PLC0415
 
-    store = open_store(options.settings())
-    with store.read() as transaction:
+    with closing(open_store(options.settings())) as store, store.read() as transaction:
         lessons = transaction.lessons()
     show_lessons(lessons)
 

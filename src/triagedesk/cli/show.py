@@ -121,6 +121,9 @@ def _figures(summary: RunSummary) -> Table:
     table.add_row("Assigned", assigned)
     table.add_row("Deferred", str(figures.deferred))
     table.add_row("SLA", f"{figures.breached} breached, {figures.at_risk} at risk")
+    if summary.sla_events or summary.escalated or summary.notified:
+        since = f"{_count(summary.sla_events, 'SLA event')}, {_count(summary.notified, 'notice')}"
+        table.add_row("Escalated", f"{summary.escalated}  ({since})")
     if summary.usage.calls:
         usage = summary.usage
         tokens = f"{usage.input_tokens} tokens in, {usage.output_tokens} out"

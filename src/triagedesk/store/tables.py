@@ -268,7 +268,7 @@ sla_clocks = Table(
     Column("sla_unit", String(8), nullable=False),
     # [[since, name of the calendar], ...]
     Column("calendars", Document, nullable=False),
-    # NULL: on hold, or stopped, before it got there
+    # NULL: on hold before it got there
     Column("due_at", Utc, index=True),
     Column("warn_at", Utc),
     Column("paused", Boolean, nullable=False),

@@ -1,0 +1,104 @@
+"""`triagedesk serve`."""
+
+from __future__ import annotations
+
+import socket
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from triagedesk.cli import options
+
+if TYPE_CHECKING:
+    from triagedesk.settings import Settings
+    from triagedesk.store import Store
+
+_OPEN = """
+!! The API is open to everyone on this machine: there is no API key yet.
+!! Make one with `triagedesk key create NAME`; from then on nobody gets in without.
+"""
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; default: API_HOST, 127.0.0.1.")
+    ] = "",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="0 takes any free one; default: API_PORT, 8000."
+        ),
+    ] = None,
+) -> None:
+    """Serve the API until Ctrl-C or SIGTERM; what is in hand is finished first.
+
+    /readyz answers 200 once requests can be served; /docs is the documentation.
+    """
+    settings = options.settings()
+    # Everything below is slow to import: a wrong setting is said before that.
+    from triagedesk.app import RunOptions, open_desk  # noqa: PLC0415
+
+    host = host or settings.api_host
+    with open_desk(settings, RunOptions()) as desk:
+        _check_keys(desk.store, host)
+        listener = _listen(host, settings.api_port if port is None else port)
+        _say_where(settings, host, listener)
+        # By name: the rooms `cli` and `api` do not import one another.
+        make = resolve_name("triagedesk.api:create_api")
+        import uvicorn  # noqa: PLC0415
+
+        config = uvicorn.Config(
+            make(desk, settings, host=host),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            # Nobody's word is taken for where a request comes from.
+            proxy_headers=False,
+        )
+        # uvicorn finishes what is in hand and raises the signal again: the exit code is its.
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_keys(store: Store, host: str) -> None:
+    """Refuse to be open to other machines; say so where it is open to this one."""
+    from triagedesk.errors import InputError  # noqa: PLC0415
+
+    with store.read() as transaction:
+        keys = transaction.keys()
+    if any(key.revoked_at is None for key in keys):
+        return
+    if not resolve_name("triagedesk.api.auth:is_loopback")(host):
+        raise InputError(
+            f"{host} can be reached from other machines, and there is no API key",
+            hint="`triagedesk key create NAME` makes one; or listen on 127.0.0.1",
+        )
+    if not keys:
+        typer.secho(_OPEN, err=True, fg=typer.colors.RED, bold=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises InputError when the address cannot be had."""
+    from triagedesk.errors import InputError  # noqa: PLC0415
+
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(512)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint="another --port or --host, or stop what listens there",
+        ) from error
+    return listener
+
+
+def _say_where(settings: Settings, host: str, listener: socket.socket) -> None:
+    if settings.is_sample:
+        typer.echo("Nothing is configured, so this is the bundled sample desk.", err=True)
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{listener.getsockname()[1]}"
+    typer.echo(f"Serving on {address} (documentation: {address}/docs). Ctrl-C ends it.", err=True)
