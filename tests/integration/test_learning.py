@@ -112,7 +112,7 @@ def test_a_taken_back_correction_teaches_nothing(sqlite_desk: WholeDesk) -> None
             transaction.undo_lesson(first.id, second.made_at)
         learned = app.corrections(store)
     assert [(c.label, c.made_by, c.text.splitlines()[0]) for c in learned] == [
-        (PRINTER, "kim", "Printer jam on floor 3")
+        (PRINTER, "kim", "Hello there")
     ]
 
 

@@ -62,8 +62,11 @@ def test_times_are_in_the_desks_zone_and_json_has_them_all(late_desk: WholeDesk)
 
 def test_met_targets_are_shown_when_asked_for(late_desk: WholeDesk) -> None:
     late_desk.run()
-    for ticket in late_desk.helpdesk.tickets[:2]:
-        ticket["status"] = "resolved"
+    late_desk.helpdesk.tickets = [
+        wire_ticket("late", "Reset my password [now]", created_at=long_ago(5), status="resolved"),
+        wire_ticket("soon", "Reset my password", created_at=long_ago(3.5), status="resolved"),
+        *late_desk.helpdesk.tickets[2:],
+    ]
     late_desk.run()
     assert [line["ticket_id"] for line in late_desk.cli("sla", "--json").json] == ["new"]
     everything = late_desk.cli("sla", "--json", "--all").json

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Body, Query, Request, Response
 
@@ -77,7 +78,7 @@ def create_agent(
             _set_load(transaction, agent.id, given.current_load, now)
         transaction.audit("agent created", agent.id, actor=actor_of(request), at=now)
         stored = _find(transaction, agent.id)
-    headers = {"Location": str(request.url_for("read_agent", agent_id=agent.id).path)}
+    headers = {"Location": f"/v1/agents/{quote(agent.id, safe='')}"}
     return Json(agent_out(stored), status_code=201, headers=headers)
 
 

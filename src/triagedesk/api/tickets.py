@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Body, Query, Request
 from pydantic import Discriminator, Tag
@@ -121,7 +122,7 @@ def create_tickets(request: Request, given: OneOrMany) -> Json:
     if isinstance(given, NewTickets):
         return Json({"tickets": [ticket_out(item) for item in items]}, status_code=status)
     # The id may hold anything that a path may not.
-    headers = {"Location": str(request.url_for("read_ticket", ticket_id=ids[0]).path)}
+    headers = {"Location": f"/v1/tickets/{quote(ids[0], safe='')}"}
     return Json(ticket_out(items[0]), status_code=status, headers=headers)
 
 
