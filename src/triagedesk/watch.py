@@ -123,7 +123,7 @@ def clocks_of(
             breached=due is not None and due < (clock.stopped_at or now),
             moments=moments,
             next_at=next_look(moments, None),
-            rules_version=rules_version,
+            rules_version=None if clock.stopped_at else rules_version,
         )
 
 
@@ -343,7 +343,11 @@ def assign_elsewhere(
         keys = [key for key in items if tuple(taken_from.get(key, ())) == without]
         others = [agent for agent in agents.values() if agent.id not in without]
         batch = assign_batch(
-            [items[key] for key in keys], others, policy=desk.assign_policy, now=desk.now()
+            [items[key] for key in keys],
+            others,
+            policy=desk.assign_policy,
+            now=desk.now(),
+            time_limit=desk.assign_time_limit,
         )
         names = " and ".join(agents[id_].name if id_ in agents else id_ for id_ in without)
         for key, assignment in zip(keys, batch.assignments, strict=True):

@@ -35,7 +35,7 @@ def hold(desk: WholeDesk, llm: LlmServer, step: str, seconds: float = 0) -> Runn
         "fetch": lambda: desk.asked,
         "catalog": lambda: "/catalog.yaml" in desk.asked,
         "llm": lambda: llm.requests,
-        "greeting": desk.report_states,
+        "greeting": lambda: desk.smtp._sockets,  # no command has come yet
         "recipient": lambda: any(c.startswith("RCPT") for c in desk.smtp.commands),
         "data": lambda: "DATA" in desk.smtp.commands,
         "dot": lambda: desk.smtp.messages,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from support import llm_anthropic
+
 Json = dict[str, Any]
 
 
@@ -24,6 +26,8 @@ class LoggedRequest:
 
     @property
     def system(self) -> str:
+        if self.is_anthropic:
+            return llm_anthropic.system(self.body)
         return _message(self.body, "system")
 
     @property
@@ -41,12 +45,18 @@ class LoggedRequest:
         return "contents" in self.body
 
     @property
+    def is_anthropic(self) -> bool:
+        return self.path.split("?")[0].endswith("/messages")
+
+    @property
     def schema(self) -> Json | None:
-        return _schema(self.body)
+        return llm_anthropic.schema(self.body) if self.is_anthropic else _schema(self.body)
 
 
 def envelope(request: LoggedRequest, text: str, finish: str) -> Json:
     """A whole answer in the protocol of the request."""
+    if request.is_anthropic:
+        return llm_anthropic.message(request.body, text, finish)
     return (_gemini if request.is_gemini else _completion)(request, text, finish)
 
 
@@ -186,7 +196,7 @@ def _schema(body: Json) -> Json | None:
 
 
 def _message(body: Json, role: str) -> str:
-    """The text of all messages of a role, in either protocol."""
+    """The text of all messages of a role, in OpenAI's or Gemini's protocol."""
     if "contents" in body:
         found = [body["systemInstruction"]] if role == "system" else body["contents"]
         return "".join(part["text"] for message in found for part in message["parts"])

@@ -10,15 +10,16 @@ In a test:
 In a subprocess (e2e): `with LlmServer.process(log=path, script=["prose"]) as url: ...`, or by hand
 `PYTHONPATH=tests python -m support.llm_server --log FILE [--port N] [--key KEY] [STEP ...]`, which
 prints the URL as its first line and appends each request to the log as a line of JSON. It also
-answers Gemini's `:generateContent`, at `.root_url`.
+answers Gemini's `:generateContent` and Anthropic's `/v1/messages`, both at `.root_url`; the last also
+as a stream where the request asks for one.
 
 Steps, arguments after colons:
     ok                  answer by comparing the words of ticket and catalog
     label:L03           answer this label for every ticket, "certain"
     label:L03:unsure    the same with another confidence word
     status:429:2        that HTTP status, with Retry-After when a third part is given
-    quota               429 insufficient_quota, as OpenAI sends it
-    context             400 context_length_exceeded
+    quota               429 insufficient_quota, as OpenAI sends it; Anthropic's 400 for no credit
+    context             400 context_length_exceeded; Anthropic's "prompt is too long"
     filter              a reply stopped by the content filter
     slow:5              a sensible answer after so many seconds
     drip:5              the same, a byte every now and then for so many seconds
@@ -36,8 +37,9 @@ Steps, arguments after colons:
     garbage             HTTP 200 application/json that is no JSON
     empty               HTTP 200 with no choices
     drop                the connection is reset before an answer
-    noschema            400 when the request carries a response_format, else ok
-    noforms             400 when the request carries a response_format or tools, else ok
+    midway:529          Anthropic only: HTTP 200, and that error inside the stream
+    noschema            400 when the request carries a schema for its reply, else ok
+    noforms             400 when the request carries such a schema or tools, else ok
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support import llm_anthropic
 from support.llm_answers import (
     Json,
     LoggedRequest,
@@ -193,11 +196,12 @@ class _Handler(BaseHTTPRequestHandler):
         request = llm.take(self.path, headers, json.loads(raw))
         name, *arguments = request.step.split(":")
         sent_key = headers.get("authorization", "").removeprefix("Bearer ")
-        sent_key = sent_key or headers.get("x-goog-api-key", "")
-        if not self.path.endswith(("/chat/completions", ":generateContent")):
-            self._send(404, error_body("no such path"))
+        sent_key = sent_key or headers.get("x-goog-api-key", "") or headers.get("x-api-key", "")
+        path = self.path.split("?")[0]
+        if not path.endswith(("/chat/completions", ":generateContent")) and path != "/v1/messages":
+            self._refuse(request, 404, "no such path")
         elif llm.key and sent_key != llm.key:
-            self._send(401, error_body(f"Incorrect API key provided: {sent_key}"))
+            self._refuse(request, 401, f"Incorrect API key provided: {sent_key}")
         elif name in _WHOLE:
             _WHOLE[name](self, request, *arguments)
         else:
@@ -215,8 +219,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def _refuse(
+        self, request: LoggedRequest, status: int, text: str, code: str | None = None, **more: str
+    ) -> None:
+        """An error in the protocol of the request."""
+        anthropic = request.is_anthropic
+        body = llm_anthropic.error(status, text) if anthropic else error_body(text, code=code)
+        self._send(status, body, **more)
+
+    def _send_whole(self, request: LoggedRequest, whole: Json) -> None:
+        data, kind = self._encoded(request, whole)
+        self._send(200, data, Content_Type=kind)
+
+    def _encoded(self, request: LoggedRequest, whole: Json) -> tuple[bytes, str]:
+        """An answer as bytes, and their content type."""
+        if request.is_anthropic and request.body.get("stream"):
+            return llm_anthropic.stream(whole), "text/event-stream"
+        return json.dumps(whole).encode(), "application/json"
+
     def _answer(self, request: LoggedRequest, name: str = "ok", *arguments: str) -> None:
-        self._send(200, self._envelope(request, name, *arguments))
+        self._send_whole(request, self._envelope(request, name, *arguments))
 
     def _envelope(self, request: LoggedRequest, name: str = "ok", *arguments: str) -> Json:
         answers = self.server.llm.answer(request)
@@ -224,15 +246,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     # What replaces the whole HTTP answer.
 
-    def status(self, _request: LoggedRequest, code: str, retry_after: str = "") -> None:
+    def status(self, request: LoggedRequest, code: str, retry_after: str = "") -> None:
         more = {"Retry_After": retry_after} if retry_after else {}
-        self._send(int(code), error_body(f"scripted {code}"), **more)
+        self._refuse(request, int(code), f"scripted {code}", **more)
 
-    def quota(self, _request: LoggedRequest) -> None:
-        self._send(429, error_body("You exceeded your current quota", code="insufficient_quota"))
+    def quota(self, request: LoggedRequest) -> None:
+        if request.is_anthropic:
+            self._refuse(request, 400, "Your credit balance is too low to access the API.")
+        else:
+            self._refuse(request, 429, "You exceeded your current quota", "insufficient_quota")
 
-    def context(self, _request: LoggedRequest) -> None:
-        self._send(400, error_body("too many tokens", code="context_length_exceeded"))
+    def context(self, request: LoggedRequest) -> None:
+        text = "prompt is too long: 210000 tokens > 200000 maximum"
+        self._refuse(request, 400, text, "context_length_exceeded")
+
+    def midway(self, request: LoggedRequest, status: str) -> None:
+        data = llm_anthropic.broken_stream(self._envelope(request), int(status))
+        self._send(200, data, Content_Type="text/event-stream")
 
     def html(self, _request: LoggedRequest) -> None:
         self._send(200, b"<html><body>Welcome to our proxy</body></html>", Content_Type="text/html")
@@ -241,7 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, b'{"choices": [')
 
     def empty(self, request: LoggedRequest) -> None:
-        self._send(200, envelope(request, "", "stop") | {"choices": []})
+        nothing: Json = {} if request.is_anthropic else {"choices": []}
+        self._send_whole(request, envelope(request, "", "stop") | nothing)
 
     def drop(self, _request: LoggedRequest) -> None:
         # Linger 0: closing sends a reset instead of a polite end.
@@ -254,9 +285,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(request)
 
     def drip(self, request: LoggedRequest, seconds: str) -> None:
-        data = json.dumps(self._envelope(request)).encode()
+        data, kind = self._encoded(request, self._envelope(request))
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         # A byte every tenth of a second: no single read ever takes long.
@@ -268,14 +299,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data[pieces:])
 
     def noschema(self, request: LoggedRequest) -> None:
-        if "response_format" in request.body:
-            self._send(400, error_body("response_format is not supported"))
+        if {"response_format", "output_config"} & set(request.body):
+            self._refuse(request, 400, "a schema for the reply is not supported")
         else:
             self._answer(request)
 
     def noforms(self, request: LoggedRequest) -> None:
         if "tools" in request.body:
-            self._send(422, error_body("tools are not supported"))
+            self._refuse(request, 422, "tools are not supported")
         else:
             self.noschema(request)
 
@@ -283,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
 _WHOLE: dict[str, Callable[..., None]] = {
     name: getattr(_Handler, name)
     for name in (
-        "status quota context html garbage empty drop slow drip noschema noforms".split()  # noqa: SIM905
+        "status quota context html garbage empty drop slow drip midway noschema noforms".split()  # noqa: SIM905
     )
 }
 

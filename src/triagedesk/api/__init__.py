@@ -30,6 +30,7 @@ from triagedesk.api.reports import reports
 from triagedesk.api.routing import SCOPE
 from triagedesk.api.runs import runs
 from triagedesk.api.service import Service
+from triagedesk.api.sla import sla
 from triagedesk.api.tickets import tickets
 from triagedesk.desk import Desk
 from triagedesk.settings import Settings
@@ -38,7 +39,16 @@ __all__ = ["create_api"]
 
 #: Requests carried out at once; fewer than the database has connections.
 _AT_ONCE = 10
-_ROUTERS: tuple[APIRouter, ...] = (assignment, tickets, agents, catalog, reports, runs, health)
+_ROUTERS: tuple[APIRouter, ...] = (
+    assignment,
+    tickets,
+    agents,
+    catalog,
+    sla,
+    reports,
+    runs,
+    health,
+)
 _ABOUT = """Takes the manual triage out of an IT service desk: classifies, prioritises and assigns
 tickets, says why, and learns from every correction.
 

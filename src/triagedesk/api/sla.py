@@ -42,16 +42,11 @@ class BoardOut(BaseModel):
 def read_sla(
     request: Request,
     limit: Limit = 50,
-    everything: Annotated[
-        bool, Query(description="With targets that were met or missed.")
-    ] = False,
+    everything: Annotated[bool, Query(description="With targets that were met or missed.")] = False,
 ) -> Json:
     """SLA targets that run, next to breach first; nothing is escalated by looking."""
     desk = service_of(request).desk
-    watch.bring_up_to_date(desk)
-    now = desk.now()
-    with desk.store.read() as transaction:
-        lines = transaction.board(most=limit, everything=everything)
+    lines, now = watch.board(desk, most=limit, everything=everything), desk.now()
     return Json({"targets": [_line(line, now) for line in lines]})
 
 

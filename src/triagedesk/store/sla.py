@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -48,13 +48,12 @@ class SlaQueries(Queries):
 
     def mark_outdated(self, rules_version: str) -> None:
         """Have every clock that still runs by other rules worked out anew."""
-        # Two ranges and no `<>`, which no index can answer.
+        # Two ranges and no `<>`, which no index can answer; stopped clocks are in neither.
         others = or_(
             sla_clocks.c.rules_version < rules_version, sla_clocks.c.rules_version > rules_version
         )
         query = select(sla_clocks.c.ticket_id).distinct()
-        query = query.where(sla_clocks.c.stopped_at.is_(None), others)
-        mark_stale(self.connection, list(self.connection.scalars(query)))
+        mark_stale(self.connection, list(self.connection.scalars(query.where(others))))
 
     def take_stale(self, most: int) -> tuple[int, list[WatchedTicket]]:
         """The next tickets whose clocks are to be worked out; how many were taken off the list."""
@@ -143,19 +142,28 @@ class SlaQueries(Queries):
         for part in in_parts(rows):
             recorded = _insert_new(self.connection, sla_events).values(list(part))
             new += len(self.connection.scalars(recorded.returning(sla_events.c.id)).all())
-        for clock in clocks:
-            after = next_look(clock.moments, now)
-            late = any(kind == "breached" and at < now for kind, at in clock.moments)
-            self.connection.execute(
-                update(sla_clocks)
-                .where(
-                    sla_clocks.c.ticket_id == clock.ticket_key,
-                    sla_clocks.c.target == clock.target,
-                    # Nothing that was worked out anew meanwhile is put back.
-                    sla_clocks.c.next_at == clock.next_at,
-                )
-                .values(next_at=after, breached=late)
+        seen = [
+            {
+                "key": clock.ticket_key,
+                "of": clock.target,
+                "before": clock.next_at,
+                "after": next_look(clock.moments, now),
+                "late": any(kind == "breached" and at < now for kind, at in clock.moments),
+            }
+            for clock in clocks
+        ]
+        move_on = (
+            update(sla_clocks)
+            .where(
+                sla_clocks.c.ticket_id == bindparam("key"),
+                sla_clocks.c.target == bindparam("of"),
+                # Nothing that was worked out anew meanwhile is put back.
+                sla_clocks.c.next_at == bindparam("before"),
             )
+            .values(next_at=bindparam("after"), breached=bindparam("late"))
+        )
+        for part in in_parts(seen):
+            self.connection.execute(move_on, list(part))
         return new
 
     def claim_events(self, now: datetime, most: int) -> list[SlaEvent]:

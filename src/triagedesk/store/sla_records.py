@@ -40,7 +40,8 @@ class StoredClock:
     breached: bool
     #: Events that have happened or will if nothing changes.
     moments: tuple[Moment, ...]
-    rules_version: str
+    #: The rules it follows; None once it is stopped.
+    rules_version: str | None
     #: When to look at it again; None: not before something changes.
     next_at: datetime | None
 

@@ -278,8 +278,8 @@ sla_clocks = Table(
     Column("moments", Document, nullable=False),
     # when to look at it again; NULL: never, unless something changes
     Column("next_at", Utc, index=True),
-    # the rules it was computed by
-    Column("rules_version", String(80), nullable=False, index=True),
+    # the rules it was computed by; NULL: stopped, so that other rules change nothing
+    Column("rules_version", String(80), index=True),
 )
 
 sla_events = Table(

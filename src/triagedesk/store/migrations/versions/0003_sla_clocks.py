@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("breached", sa.Boolean(), nullable=False),
         sa.Column("moments", document, nullable=False),
         sa.Column("next_at", utc, nullable=True),
-        sa.Column("rules_version", sa.String(length=80), nullable=False),
+        sa.Column("rules_version", sa.String(length=80), nullable=True),
         sa.ForeignKeyConstraint(
             ["ticket_id"], ["tickets.id"], name=op.f("fk_sla_clocks_ticket_id")
         ),
