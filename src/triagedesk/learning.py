@@ -72,7 +72,9 @@ def learn(desk: Desk, history: Fetched, *, by: str) -> Learned:
     catalog = load_catalog(desk)
     lesson, now = desk.new_id(), desk.now()
     made: list[StoredCorrection] = []
-    problems = [Problem(where=f"item {item.position}", what=item.reason) for item in history.broken]
+    problems = [
+        Problem(where=f"number {item.position + 1}", what=item.reason) for item in history.broken
+    ]
     for ticket in history.tickets:
         entry = catalog.match(ticket.request_category, ticket.request_type)
         if entry is None or not ticket.text:

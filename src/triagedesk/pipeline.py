@@ -305,7 +305,8 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
             time_limit=desk.assign_time_limit,
         )
         given = [*moved.given.items(), *zip(still, batch.assignments, strict=True)]
-        transaction.assign(summary.run_id, given, desk.now())
+        groups = bool(desk.sla_policy.group_targets)
+        transaction.assign(summary.run_id, given, desk.now(), starts_clocks=groups)
     desk.progress.advance(len(waiting))
     summary.assigned_now = sum(1 for _, assignment in given if assignment.agent_id)
     summary.assign_method, summary.assign_gap = batch.method, batch.gap

@@ -107,7 +107,10 @@ def clocks_of(
         clock = _clock_of(target, ticket, sla, _calendars(moves, calendar, policy), policy)
         moments = _moments(clock, target, entry, policy)
         # One that was stopped in time keeps the due date it had.
-        due = clock.due_if_resumed(clock.stopped_at) if clock.stopped_at else clock.due_at()
+        until = dict(moments)
+        due = until.get("breached")
+        if clock.stopped_at is not None:
+            due = clock.due_if_resumed(clock.stopped_at)
         yield StoredClock(
             ticket_key=ticket.key,
             target=target,
@@ -117,7 +120,7 @@ def clocks_of(
             sla=sla,
             calendars=moves,
             due_at=due,
-            warn_at=clock.due_at(fraction=policy.warn_at[0]),
+            warn_at=until.get("at_risk"),
             paused=not clock.running and clock.stopped_at is None,
             stopped_at=clock.stopped_at,
             breached=due is not None and due < (clock.stopped_at or now),

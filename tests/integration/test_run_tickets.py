@@ -87,7 +87,7 @@ def test_broken_tickets_are_set_aside_and_said_and_the_good_ones_go_on(desk: Who
 
     assert outcome.code == 0
     assert "5 set aside" in outcome.text
-    assert "Set aside: item 0: not an object" in outcome.text
+    assert "Set aside: number 1: not an object" in outcome.text
     desk.check_books(tickets_expected=4)
     by_id = {item.ticket.id: item.ticket.short_description for item in desk.triaged()}
     assert by_id["changed"] == "Reset password", "the later line is the newer one"

@@ -58,9 +58,15 @@ def error(status: int, text: str) -> Json:
 
 
 def broken_stream(whole: Json, status: int) -> bytes:
-    """A stream that began well, HTTP 200, and ends in an error."""
-    first, *_ = _events(whole)
-    return _event(first) + _event(error(status, f"scripted {status}"))
+    """A stream that began well, HTTP 200, and ends in an error; in nothing at status 0."""
+    begun = b"".join(_event(event) for event in list(_events(whole))[:3])
+    return begun + _event(error(status, f"scripted {status}")) if status else begun
+
+
+def with_thoughts(whole: Json) -> Json:
+    """The same answer, after the model has thought aloud."""
+    thought = {"type": "thinking", "thinking": '{"answers": [] would be', "signature": "c2ln"}
+    return whole | {"content": [thought, *whole["content"]]}
 
 
 def system(body: Json) -> str:
@@ -81,22 +87,35 @@ def _events(whole: Json) -> Iterator[Json]:
     started = {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
     yield {"type": "message_start", "message": whole | started}
     for index, block in enumerate(whole["content"]):
+        empty, deltas = _pieces(block)
         at = {"index": index}
-        if block["type"] == "text":
-            empty, kind, name, text = {"text": ""}, "text_delta", "text", block["text"]
-        else:
-            text = json.dumps(block["input"], ensure_ascii=False)
-            empty, kind, name = {"input": {}}, "input_json_delta", "partial_json"
         yield {"type": "content_block_start", "content_block": block | empty} | at
-        # In pieces, as a real stream comes.
-        for start in range(0, len(text), 50):
-            delta = {"type": kind, name: text[start : start + 50]}
-            yield {"type": "content_block_delta", "delta": delta} | at
+        yield from ({"type": "content_block_delta", "delta": delta} | at for delta in deltas)
         yield {"type": "content_block_stop"} | at
     ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
     tokens = {"output_tokens": usage["output_tokens"]}
     yield {"type": "message_delta", "delta": ended, "usage": tokens}
     yield {"type": "message_stop"}
+
+
+def _pieces(block: Json) -> tuple[Json, list[Json]]:
+    """What a block starts as, and the deltas that fill it, as small as a real stream's."""
+    kind = block["type"]
+    if kind == "tool_use":
+        text, name, delta = (
+            json.dumps(block["input"], ensure_ascii=False),
+            "partial_json",
+            "input_json",
+        )
+        empty: Json = {"input": {}}
+    else:
+        text, name, delta = block[kind], kind, kind
+        empty = {kind: ""}
+    starts = range(0, len(text), 50)
+    deltas = [{"type": f"{delta}_delta", name: text[at : at + 50]} for at in starts]
+    if kind == "thinking":
+        deltas.append({"type": "signature_delta", "signature": block["signature"]})
+    return empty, deltas
 
 
 def _event(event: Json) -> bytes:

@@ -10,8 +10,8 @@ In a test:
 In a subprocess (e2e): `with LlmServer.process(log=path, script=["prose"]) as url: ...`, or by hand
 `PYTHONPATH=tests python -m support.llm_server --log FILE [--port N] [--key KEY] [STEP ...]`, which
 prints the URL as its first line and appends each request to the log as a line of JSON. It also
-answers Gemini's `:generateContent` and Anthropic's `/v1/messages`, both at `.root_url`; the last also
-as a stream where the request asks for one.
+answers Gemini's `:generateContent` and Anthropic's `/v1/messages`, both at `.root_url`; the latter
+also as a stream where the request asks for one.
 
 Steps, arguments after colons:
     ok                  answer by comparing the words of ticket and catalog
@@ -37,7 +37,8 @@ Steps, arguments after colons:
     garbage             HTTP 200 application/json that is no JSON
     empty               HTTP 200 with no choices
     drop                the connection is reset before an answer
-    midway:529          Anthropic only: HTTP 200, and that error inside the stream
+    midway:529          Anthropic only: HTTP 200 and that error inside the stream; 0 ends it early
+    thinks              Anthropic only: a sensible answer after a block of thoughts
     noschema            400 when the request carries a schema for its reply, else ok
     noforms             400 when the request carries such a schema or tools, else ok
 """
@@ -264,6 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
         data = llm_anthropic.broken_stream(self._envelope(request), int(status))
         self._send(200, data, Content_Type="text/event-stream")
 
+    def thinks(self, request: LoggedRequest) -> None:
+        self._send_whole(request, llm_anthropic.with_thoughts(self._envelope(request)))
+
     def html(self, _request: LoggedRequest) -> None:
         self._send(200, b"<html><body>Welcome to our proxy</body></html>", Content_Type="text/html")
 
@@ -314,7 +318,7 @@ class _Handler(BaseHTTPRequestHandler):
 _WHOLE: dict[str, Callable[..., None]] = {
     name: getattr(_Handler, name)
     for name in (
-        "status quota context html garbage empty drop slow drip midway noschema noforms".split()  # noqa: SIM905
+        "status quota context html garbage empty drop slow drip midway thinks noschema noforms".split()  # noqa: SIM905
     )
 }
 

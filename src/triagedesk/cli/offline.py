@@ -32,7 +32,7 @@ def classify(
     else:
         show_classifications(result.classified)
     for broken in result.broken:
-        typer.echo(f"set aside: item {broken.position}: {broken.reason}", err=True)
+        typer.echo(f"set aside: number {broken.position + 1}: {broken.reason}", err=True)
 
 
 def assign(

@@ -290,6 +290,19 @@ def mark_stale(connection: Connection, keys: Sequence[int]) -> None:
         connection.execute(_insert_new(connection, stale_clocks).values(rows))
 
 
+def unanswered(connection: Connection, keys: Sequence[int]) -> list[int]:
+    """Those of these tickets whose response clock runs."""
+    found: list[int] = []
+    for part in in_parts(keys):
+        query = select(sla_clocks.c.ticket_id).where(
+            sla_clocks.c.ticket_id.in_(part),
+            sla_clocks.c.target == "response",
+            sla_clocks.c.stopped_at.is_(None),
+        )
+        found += connection.scalars(query)
+    return found
+
+
 def _insert_new(connection: Connection, table: Table) -> Any:
     """An insert that leaves out what is there already, also when two processes meet."""
     make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, 
 from triagedesk.catalog import Sla, SlaUnit
 from triagedesk.priority import PriorityDecision
 from triagedesk.store.queries import PART, Queries, in_parts
-from triagedesk.store.sla import log_statuses, mark_stale
+from triagedesk.store.sla import log_statuses, mark_stale, unanswered
 from triagedesk.store.tables import (
     assignments,
     broken_tickets,
@@ -229,8 +229,18 @@ class TicketQueries(Queries):
         rows = self.connection.execute(query.order_by(tickets.c.id))
         return [_read_triaged(row) for row in rows]
 
-    def assign(self, run_id: str, given: Sequence[tuple[int, Assignment]], now: datetime) -> None:
-        """Record assignments and deferrals by ticket key; each replaces the one in force."""
+    def assign(
+        self,
+        run_id: str,
+        given: Sequence[tuple[int, Assignment]],
+        now: datetime,
+        *,
+        starts_clocks: bool = True,
+    ) -> None:
+        """Record assignments and deferrals by ticket key; each replaces the one in force.
+
+        Without `starts_clocks` no SLA begins with an assignment, only response ends with it.
+        """
         self.release([key for key, _assignment_ in given], now)
         for part in in_parts(given):
             rows = [
@@ -245,7 +255,8 @@ class TicketQueries(Queries):
             ]
             self.connection.execute(insert(assignments), rows)
         # Being given to an agent answers a ticket, and starts its group's clock.
-        mark_stale(self.connection, [key for key, assignment in given if assignment.agent_id])
+        taken = [key for key, assignment in given if assignment.agent_id]
+        mark_stale(self.connection, taken if starts_clocks else unanswered(self.connection, taken))
 
     def assigned_in(self, run_id: str) -> dict[str, int]:
         """Agent id -> how many tickets the run gave them."""

@@ -86,19 +86,17 @@ def check_model(model_name: str, *, api_key: str, base_url: str = "") -> ModelCh
             "LLM_API_KEY", f"empty, and {choice.provider} needs one", "set it, or unset the model"
         )
     if choice.provider is Provider.ANTHROPIC and find_spec("anthropic") is None:
-        raise _refuse(
-            "LLM_MODEL_NAME",
-            f"{model_name!r} needs the package `anthropic`, which is not installed",
-            'pip install "triagedesk[anthropic]"',
-        )
+        raise _no_anthropic(model_name)
     return choice
 
 
 def model_for(model_name: str, *, api_key: str, base_url: str = "") -> Model[Any]:
     """The pydantic-ai model of that name; importing its provider takes about a second.
 
-    Keys come from the arguments only: no provider's own environment variable is read, so that a
-    key left over in the environment is never sent to somebody else's server.
+    Keys and addresses come from the arguments only, never from a provider's own environment
+    variables: what another program left there sends no key to somebody else's server. (Only
+    ANTHROPIC_CUSTOM_HEADERS is beyond reach: the SDK adds them to every request.) Raises
+    SettingsError when the provider's package is not one that pydantic-ai can use.
     """
     choice = check_model(model_name, api_key=api_key, base_url=base_url)
     make = {
@@ -111,6 +109,11 @@ def model_for(model_name: str, *, api_key: str, base_url: str = "") -> Model[Any
 
 
 # ruff: noqa: PLC0415 - each provider's SDK is slow to import and only one is ever used
+
+#: Named where no other server is, since without one the SDKs ask their environment variables.
+_OPENAI_URL = "https://api.openai.com/v1"
+_GOOGLE_URL = "https://generativelanguage.googleapis.com"
+_ANTHROPIC_URL = "https://api.anthropic.com"
 
 
 def _compatible(name: str, api_key: str, base_url: str | None) -> Model[Any]:
@@ -127,7 +130,7 @@ def _openai(name: str, api_key: str, _base_url: str | None) -> Model[Any]:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    provider = OpenAIProvider(base_url="https://api.openai.com/v1", api_key=api_key)
+    provider = OpenAIProvider(base_url=_OPENAI_URL, api_key=api_key)
     return OpenAIChatModel(name, provider=provider)
 
 
@@ -135,14 +138,29 @@ def _google(name: str, api_key: str, base_url: str | None) -> Model[Any]:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google import GoogleProvider
 
-    return GoogleModel(name, provider=GoogleProvider(api_key=api_key, base_url=base_url))
+    provider = GoogleProvider(api_key=api_key, base_url=base_url or _GOOGLE_URL)
+    return GoogleModel(name, provider=provider)
 
 
 def _anthropic(name: str, api_key: str, base_url: str | None) -> Model[Any]:
-    from pydantic_ai.models.anthropic import AnthropicModel
-    from pydantic_ai.providers.anthropic import AnthropicProvider
+    try:
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+    except ImportError as error:
+        # `anthropic` is there, but of another age than pydantic-ai was written for.
+        raise _no_anthropic(name) from error
 
-    return AnthropicModel(name, provider=AnthropicProvider(api_key=api_key, base_url=base_url))
+    # The SDK appends `/v1/messages`, a part of which many an address already has.
+    url = (base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/messages").removesuffix("/v1")
+    return AnthropicModel(name, provider=AnthropicProvider(api_key=api_key, base_url=url))
+
+
+def _no_anthropic(model_name: str) -> SettingsError:
+    return _refuse(
+        "LLM_MODEL_NAME",
+        f"{model_name!r} needs the package `anthropic`, which is not installed or too old",
+        'pip install "triagedesk[anthropic]"',
+    )
 
 
 def _refuse(where: str, what: str, hint: str) -> SettingsError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from pydantic_ai import exceptions as pai
@@ -148,6 +149,8 @@ def describe(error: pai.AgentRunError) -> CallFailed:
     fault, reason = next(
         (fault, reason) for kinds, fault, reason in _FAULTS if isinstance(error, kinds)
     )
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        fault, reason = Fault.TOO_MUCH, "the request was too large for the server"
     if getattr(error, "provider_error_code", None) == "content_filter":
         reason = _FILTERED
     return CallFailed(
@@ -176,13 +179,14 @@ def read_response(response: ModelResponse) -> Reply | CallFailed:
 
 
 def _accepted(settings: ModelSettings, model: Model[Any]) -> ModelSettings:
-    """The settings the model takes: one that always reasons has no temperature to set."""
+    """The settings the model takes: one that reasons by itself has no temperature to set."""
     accepted = settings.copy()
-    reasons = model.profile.get("openai_supports_reasoning", False) and (
-        model.profile.get("thinking_enabled_by_default", False)
-        or not model.profile.get("openai_supports_reasoning_effort_none", False)
+    profile = model.profile
+    reasons = profile.get("openai_supports_reasoning", False) and (
+        profile.get("thinking_enabled_by_default", False)
+        or not profile.get("openai_supports_reasoning_effort_none", False)
     )
-    if reasons:
+    if reasons or profile.get("anthropic_disallows_sampling_settings", False):
         accepted.pop("temperature", None)
     return accepted
 
