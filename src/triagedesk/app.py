@@ -7,26 +7,21 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from triagedesk import dataset, evaluating, learning, pipeline, reporting, watch
+from triagedesk import dataset, pipeline
 from triagedesk.agents import Agent
-from triagedesk.agents_parser import parse_agents
 from triagedesk.assign import AssignPolicy
-from triagedesk.catalog import Label, ServiceCatalog
-from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier, Usage
 from triagedesk.classify.budget import Budgeted
 from triagedesk.classify.cascade import Cascade
-from triagedesk.classify.confusable import Confusable, find_confusable
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import load_encoders
 from triagedesk.classify.llm import LlmClassifier, MemoryCache, check_model
@@ -37,41 +32,30 @@ from triagedesk.desk import (
     Letterhead,
     Progress,
     RunSummary,
-    SentReport,
     Silence,
     SkillReader,
 )
 from triagedesk.errors import (
-    NotFoundError,
     Problem,
     SettingsError,
-    TicketsError,
 )
-from triagedesk.evaluating import EvaluatedFile, EvaluateOptions
 from triagedesk.files import write_file
-from triagedesk.formats import format_for
 from triagedesk.outbox import Channel
 from triagedesk.outbox.maildir import MaildirChannel
 from triagedesk.outbox.smtp import SmtpChannel
 from triagedesk.priority import PriorityPolicy
-from triagedesk.settings import Settings, load_settings
+from triagedesk.settings import Settings
 from triagedesk.sla import SlaPolicy, parse_sla_policy
 from triagedesk.sources import CatalogSource, Source
 from triagedesk.sources.catalogs import FileCatalogSource, catalog_source
 from triagedesk.sources.files import (
     FileSource,
     read_agents_file,
-    read_text,
-    read_ticket_text,
-    shown_path,
 )
 from triagedesk.sources.http import is_web_address
 from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
-from triagedesk.store.costs import ModelUse
 from triagedesk.store.lease import hold
-from triagedesk.store.sla_records import BoardLine, EventLine
-from triagedesk.tickets import BrokenTicket, Classification, Ticket, TriagedTicket
 
 _SAMPLE = files("triagedesk.sample")
 
@@ -193,14 +177,21 @@ def roster_reader(settings: Settings) -> Callable[[], Sequence[Agent]] | None:
 
 def classifier(settings: Settings, store: Store | None) -> Classifier:
     """The local model, and behind it the language model where one is configured."""
-    local = LocalClassifier(
-        model_dir=settings.model_dir,
-        promised_precision=settings.auto_precision,
-        corrections=corrections(store) if store else (),
-    )
+    local = local_model(settings, corrections=corrections(store) if store else ())
     if not settings.llm_model_name:
         return Cascade(local=local)
     return Cascade(local=local, llm=language_model(settings, store))
+
+
+def local_model(
+    settings: Settings, *, precision: float = 0.0, corrections: Sequence[Correction] = ()
+) -> LocalClassifier:
+    """The local model; it promises AUTO_PRECISION unless another `precision` is given."""
+    return LocalClassifier(
+        model_dir=settings.model_dir,
+        promised_precision=precision or settings.auto_precision,
+        corrections=corrections,
+    )
 
 
 def check_language_model(settings: Settings) -> None:
@@ -287,12 +278,6 @@ class _StoredLedger:
             )
 
 
-def model_use(settings: Settings, days: int) -> list[ModelUse]:
-    """What language models did in the last `days` days."""
-    with closing(open_store(settings)) as store, store.read() as transaction:
-        return transaction.model_use(datetime.now(UTC) - timedelta(days=days))
-
-
 def skill_reader(settings: Settings) -> SkillReader:
     """Reads skills with the local model's encoders."""
     return LocalSkillReader(load_encoders(settings.model_dir))
@@ -358,22 +343,6 @@ def _text_of(path: Path | None, setting: str) -> str:
         raise SettingsError(problems=[problem]) from error
 
 
-def read_catalog(place: str) -> ServiceCatalog:
-    """The catalog at a URL or in a file."""
-    document = catalog_source(place).load()
-    return parse_catalog(document.text if document else "", origin=place)
-
-
-def check_files(settings: Settings) -> None:
-    """Read every file the settings name; raises the first file's own error."""
-    check_language_model(settings)
-    sla_policy(settings)
-    priority_policy(settings)
-    read_roster = roster_reader(settings)
-    if read_roster:
-        read_roster()
-
-
 def configure_logging(settings: Settings) -> None:
     """Log to standard error as LOG_LEVEL says."""
     level = getattr(logging, settings.log_level.upper())
@@ -381,145 +350,3 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def resend_reports(
-    settings: Settings,
-    report_id: str,
-    to: tuple[str, ...],
-    shield: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> list[SentReport]:
-    """Send one report, or all unsent ones, now."""
-    with open_desk(settings, RunOptions(), shield=shield) as desk, hold(desk.store, "run"):
-        return reporting.resend(desk, report_id, to)
-
-
-def discard_report(settings: Settings, report_id: str) -> None:
-    """Give a report up."""
-    with open_desk(settings, RunOptions()) as desk:
-        reporting.discard(desk, report_id)
-
-
-def rebuild_report(settings: Settings, run_id: str, output: Path) -> str:
-    """Write a run's workbook anew; returns the run's id."""
-    with open_desk(settings, RunOptions(report=output, send=False)) as desk:
-        with desk.store.read() as transaction:
-            wanted = run_id or transaction.newest_run() or ""
-            if not transaction.has_run(wanted):
-                hint = "see `triagedesk report list`; `triagedesk run` makes the first one"
-                raise NotFoundError(f"there is no run {wanted!r}", hint=hint)
-        _, content = reporting.build_report(desk, wanted, desk.now())
-        write_file(output, content)
-    return wanted
-
-
-def sla_board(
-    settings: Settings, most: int | None, *, everything: bool
-) -> tuple[list[BoardLine], datetime]:
-    """SLAs that run, next to breach first, as they stand at the time that comes with them."""
-    with open_desk(settings, RunOptions(send=False)) as desk:
-        return watch.board(desk, most=most, everything=everything), desk.now()
-
-
-def sla_events(settings: Settings, most: int | None) -> list[EventLine]:
-    """What happened to SLAs, newest first."""
-    with open_desk(settings, RunOptions(send=False)) as desk:
-        return watch.event_lines(desk, most=most)
-
-
-def correct_ticket(
-    settings: Settings, ticket_id: str, category: str, kind: str, by: str
-) -> tuple[learning.Learned, TriagedTicket]:
-    """Record a person's answer for a ticket."""
-    with open_desk(settings, RunOptions()) as desk:
-        return learning.correct(desk, ticket_id, Label(category, kind), by=by)
-
-
-def learn_history(settings: Settings, history: Path, by: str) -> learning.Learned:
-    """Learn from a file of closed tickets."""
-    with open_desk(settings, RunOptions()) as desk:
-        return learning.learn(desk, FileSource(history, name="history").fetch(""), by=by)
-
-
-def undo_lesson(settings: Settings, lesson: str, by: str) -> int:
-    """Take a lesson back."""
-    with open_desk(settings, RunOptions()) as desk:
-        return learning.undo(desk, lesson, by=by)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifiedFile:
-    """Tickets with their classifications, in the file's order, and what was set aside."""
-
-    classified: tuple[tuple[Ticket, Classification], ...]
-    broken: tuple[BrokenTicket, ...]
-
-
-def classify_file(settings: Settings) -> ClassifiedFile:
-    """Classify the tickets the settings name; no store is touched."""
-    configure_logging(settings)
-    document = the_catalog_source(settings).load()
-    catalog = parse_catalog(
-        document.text if document else "", origin=the_catalog_source(settings).origin
-    )
-    fetched = ticket_source(settings).fetch("")
-    answers, _ = pipeline.classify(classifier(settings, None), fetched.tickets, catalog)
-    return ClassifiedFile(
-        classified=tuple(zip(fetched.tickets, answers, strict=True)), broken=fetched.broken
-    )
-
-
-def check_confusable(
-    settings: Settings, catalog: ServiceCatalog
-) -> tuple[tuple[Confusable, ...], tuple[str, ...]]:
-    """Entries the local model cannot tell apart, and what the model lacks, in plain words."""
-    local = LocalClassifier(model_dir=settings.model_dir)
-    return find_confusable(catalog, local), local.missing
-
-
-def evaluate_labelled(
-    settings: Settings, options: EvaluateOptions, progress: Progress | None = None
-) -> EvaluatedFile:
-    """Measure on a labelled file how well tickets are classified; no store is touched."""
-    configure_logging(settings)
-
-    def local(
-        precision: float, corrections: Sequence[Correction]
-    ) -> tuple[Classifier, tuple[str, ...]]:
-        made = LocalClassifier(
-            model_dir=settings.model_dir, promised_precision=precision, corrections=corrections
-        )
-        return made, made.missing
-
-    place = options.catalog or settings.service_catalog_url
-    return evaluating.evaluate_file(
-        options,
-        catalog=read_catalog(place) if place else None,
-        makers=evaluating.Makers(local=local, llm=lambda: language_model(settings, None)),
-        precision=settings.auto_precision,
-        progress=progress,
-    )
-
-
-def assign_dataset(path: Path) -> dict[str, Any]:
-    """Assign a dataset's tickets among its own agents; JSON types, each ticket in one list."""
-    settings = load_settings()
-    # Read once: standard input cannot be read again for the agents.
-    text = read_text(path, error=TicketsError)
-    origin = shown_path(path)
-    fetched = read_ticket_text(text, source="file", origin=origin)
-    agents = parse_agents(
-        text,
-        origin=origin,
-        format=format_for(origin, text),
-        default_capacity=settings.agent_capacity,
-    )
-    one_off = dataset.assign_one_off(
-        fetched.tickets,
-        agents,
-        skill_reader=skill_reader(settings),
-        priority_policy=priority_policy(settings),
-        assign_policy=AssignPolicy(),
-        now=datetime.now(UTC),
-    )
-    return dataset.as_json(one_off, fetched.broken)

@@ -29,9 +29,8 @@ def message(body: Json, text: str, finish: str) -> Json:
     """A whole answer to a request body, as a tool's input where the request offers a tool."""
     content: list[Json] = [{"type": "text", "text": text}] if text else []
     reason = _STOP_REASONS[finish]
-    if (tools := body.get("tools")) and text.startswith("{"):
-        # What a reply cut off inside a tool's input still holds; Anthropic drops the open member.
-        given = json.loads(text) if finish == "stop" else {}
+    tools = body.get("tools")
+    if tools and (given := _tool_input(text, finish)) is not None:
         content = [{"type": "tool_use", "id": "toolu_1", "name": tools[0]["name"], "input": given}]
         reason = "tool_use" if finish == "stop" else reason
     return {
@@ -80,6 +79,18 @@ def schema(body: Json) -> Json | None:
         return dict(form["schema"])
     tools = body.get("tools")
     return dict(tools[0]["input_schema"]) if tools else None
+
+
+def _tool_input(text: str, finish: str) -> Json | None:
+    """The reply as a tool's input, which is always an object; None when it is none."""
+    if finish == "length":
+        # Of an input that was cut off, Anthropic sends the members before the cut; here, none.
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _events(whole: Json) -> Iterator[Json]:

@@ -315,12 +315,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.noschema(request)
 
 
-_WHOLE: dict[str, Callable[..., None]] = {
-    name: getattr(_Handler, name)
-    for name in (
-        "status quota context html garbage empty drop slow drip midway thinks noschema noforms".split()  # noqa: SIM905
-    )
-}
+_STEPS = "status quota context html garbage empty drop slow drip midway thinks noschema noforms"
+
+_WHOLE: dict[str, Callable[..., None]] = {name: getattr(_Handler, name) for name in _STEPS.split()}
 
 
 def main() -> None:

@@ -47,7 +47,8 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._limit:
-                await _drain(receive, self._limit * _DRAINED)
+                if message.get("more_body"):
+                    await _drain(receive, self._limit * _DRAINED)
                 raise ApiProblem(413, self._words("it"), headers={"Connection": "close"})
             return message
 

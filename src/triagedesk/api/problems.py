@@ -17,6 +17,8 @@ from starlette.routing import compile_path
 
 from triagedesk.cleaning import excerpt
 from triagedesk.errors import (
+    CalendarError,
+    CatalogError,
     DeliveryError,
     InputError,
     ModelError,
@@ -197,8 +199,9 @@ def of_error(error: TriagedeskError) -> ProblemJson:
             return problem(503, error.message, headers={"Retry-After": "2"}, more=hint)
         case NotFoundError():
             return problem(404, error.message)
-        case SettingsError():
-            return problem(503, error.message, more=hint)
+        case SettingsError() | CatalogError() | CalendarError():
+            # What the desk itself is made of, and no client can mend.
+            return problem(503, str(error), more=hint)
         case InputError():
             faults = [
                 Fault(where="body", path=item.where, detail=item.what) for item in error.problems

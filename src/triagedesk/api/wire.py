@@ -68,11 +68,38 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"
 Line = Annotated[str, StringConstraints(max_length=500)]
 Title = Annotated[str, StringConstraints(max_length=10_000)]
 Body = Annotated[str, StringConstraints(max_length=1_000_000)]
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
-Count = Annotated[Whole, Field(ge=0, le=_MOST)]
-Proficiency = Annotated[Whole, Field(ge=1, le=10)]
+Count = Annotated[
+    int,
+    BeforeValidator(_whole, json_schema_input_type=Annotated[int, Field(ge=0, le=_MOST)]),
+    Field(ge=0, le=_MOST),
+]
+Proficiency = Annotated[
+    int,
+    BeforeValidator(_whole, json_schema_input_type=Annotated[int, Field(ge=1, le=10)]),
+    Field(ge=1, le=10),
+]
+SlaValue = Annotated[
+    int,
+    BeforeValidator(_whole, json_schema_input_type=Annotated[int, Field(ge=1, le=100_000)]),
+    Field(ge=1, le=100_000),
+]
 Experience = Annotated[
-    float, BeforeValidator(_number, json_schema_input_type=float), Field(ge=0, le=_MOST)
+    float,
+    BeforeValidator(_number, json_schema_input_type=Annotated[float, Field(ge=0, le=_MOST)]),
+    Field(ge=0, le=_MOST, allow_inf_nan=False),
+]
+Skills = Annotated[
+    dict[Name, Proficiency],
+    Field(max_length=1000),
+    WithJsonSchema(
+        {
+            "description": "Level by name, 1 to 10.",
+            "type": "object",
+            "maxProperties": 1000,
+            "propertyNames": {"minLength": 1, "maxLength": 300, "pattern": r"\w"},
+            "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 10},
+        }
+    ),
 ]
 _ISO = (
     r"^(197[1-9]|19[89]\d|20\d\d|21[0-8]\d)-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
@@ -124,7 +151,7 @@ class AgentFields(Wire):
 
     name: Name | None = None
     #: By name; the level is 1 to 10.
-    skills: Annotated[dict[Name, Proficiency], Field(max_length=1000)] = {}
+    skills: Skills = {}
     current_load: Count | None = Field(
         None, description="Open work they have; counts when they are first seen."
     )
@@ -230,7 +257,7 @@ class TicketAssignment(Wire):
 class SlaGiven(Wire):
     """A time target that came with a ticket."""
 
-    value: Annotated[Whole, Field(ge=1, le=100_000)]
+    value: SlaValue
     unit: Literal["hours", "days"]
 
 

@@ -42,8 +42,8 @@ def check_catalog(
 
     Then warn of request types the local model cannot tell apart, and propose what to write.
     """
-    from triagedesk.app import check_confusable, read_catalog  # noqa: PLC0415 (slow to import)
     from triagedesk.cli.show import show_catalog  # noqa: PLC0415
+    from triagedesk.commands import check_confusable, read_catalog  # noqa: PLC0415 (slow to import)
 
     catalog = read_catalog(place)
     show_catalog(catalog)
@@ -77,8 +77,8 @@ def _warn(catalog: ServiceCatalog, found: Sequence[Confusable], missing: Sequenc
 @config.command("check")
 def check_config() -> None:
     """Check every setting and every file it names; show what is in force, without secrets."""
-    from triagedesk.app import check_files  # noqa: PLC0415 (slow to import)
     from triagedesk.cli.show import show_settings  # noqa: PLC0415
+    from triagedesk.commands import check_files  # noqa: PLC0415 (slow to import)
 
     settings = options.settings()
     check_files(settings)

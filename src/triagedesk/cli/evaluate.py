@@ -82,8 +82,8 @@ def evaluate(
     """
     settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.app import evaluate_labelled  # noqa: PLC0415
     from triagedesk.cli.show import Bars  # noqa: PLC0415
+    from triagedesk.commands import evaluate_labelled  # noqa: PLC0415
     from triagedesk.evaluating import EvaluateOptions  # noqa: PLC0415
 
     wanted = EvaluateOptions(

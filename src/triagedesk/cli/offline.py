@@ -22,8 +22,8 @@ def classify(
     as_json: options.AsJson = False,
 ) -> None:
     """Classify tickets with the local model and, where one is configured, the LLM."""
-    from triagedesk.app import classify_file  # noqa: PLC0415 (slow to import)
     from triagedesk.cli.show import classifications_as_json, show_classifications  # noqa: PLC0415
+    from triagedesk.commands import classify_file  # noqa: PLC0415 (slow to import)
 
     result = classify_file(options.settings(tickets=tickets, catalog=catalog))
     if as_json:
@@ -46,7 +46,7 @@ def assign(
     ] = None,
 ) -> None:
     """Assign a dataset's tickets to its agents, all at once, and say why."""
-    from triagedesk.app import assign_dataset  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import assign_dataset  # noqa: PLC0415 (slow to import)
 
     answer = json.dumps(assign_dataset(dataset), ensure_ascii=False, indent=2)
     if output is None:

@@ -135,7 +135,8 @@ def _figures(summary: RunSummary) -> Table:
 
 def _show_notes(summary: RunSummary) -> None:
     notes = [
-        f"Set aside: {f'ticket {item.id}' if item.id else f'number {item.position + 1}'}: {item.reason}"
+        f"Set aside: {f'ticket {item.id}' if item.id else f'number {item.position + 1}'}: "
+        f"{item.reason}"
         for item in summary.broken
     ]
     notes += summary.notes

@@ -37,7 +37,7 @@ def sla(
     settings = options.settings()
     from zoneinfo import ZoneInfo  # noqa: PLC0415 (only this command needs it)
 
-    from triagedesk.app import sla_board, sla_events  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import sla_board, sla_events  # noqa: PLC0415 (slow to import)
 
     zone = ZoneInfo(settings.time_zone)
     most = None if everything else limit

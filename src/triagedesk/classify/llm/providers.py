@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -150,6 +151,8 @@ def _anthropic(name: str, api_key: str, base_url: str | None) -> Model[Any]:
         # `anthropic` is there, but of another age than pydantic-ai was written for.
         raise _no_anthropic(name) from error
 
+    # At DEBUG this one logs whole requests, ticket text and all.
+    logging.getLogger("anthropic._base_client").setLevel(logging.INFO)
     # The SDK appends `/v1/messages`, a part of which many an address already has.
     url = (base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/messages").removesuffix("/v1")
     return AnthropicModel(name, provider=AnthropicProvider(api_key=api_key, base_url=url))
