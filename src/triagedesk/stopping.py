@@ -32,6 +32,15 @@ class Stopping:
         signal.signal(signal.SIGINT, self._ask)
         signal.signal(signal.SIGTERM, self._ask)
 
+    @staticmethod
+    def finish() -> None:
+        """Let nobody stop what is done: the exit code is known, the process ends by itself.
+
+        Without this, Python's own clearing up would fall back to the system's way of dying.
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
     def _ask(self, signal_number: int, _frame: FrameType | None) -> None:
         if self._shields:
             self._asked = signal_number

@@ -64,9 +64,7 @@ def test_scopes_say_what_a_key_may_do(server: ApiServer, tmp_path: Path, store_a
     assert server.client.get("/metrics").status_code == 401
 
 
-def test_a_revoked_key_is_refused_at_once(
-    server: ApiServer, tmp_path: Path, store_at: str
-) -> None:
+def test_a_revoked_key_is_refused_at_once(server: ApiServer, tmp_path: Path, store_at: str) -> None:
     key = make_key(tmp_path, store_at, "ci")
     client = server.client_with(Authorization=f"Bearer {key}")
     assert client.get("/v1/tickets").status_code == 200

@@ -184,7 +184,7 @@ def test_classify_prints_json_and_touches_no_store(sqlite_desk: WholeDesk, tmp_p
         assert 0 <= item["confidence"] <= 1
     assert outcome.json[2]["request_type"] == "Printer jam"
     assert outcome.json[-1]["request_category"] == "Hardware"
-    assert "set aside: item 6: not an object: 7" in outcome.err
+    assert "set aside: number 7: not an object: 7" in outcome.err
     assert sorted(tmp_path.rglob("*")) == before
     assert sqlite_desk.asked == []
 

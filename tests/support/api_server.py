@@ -1,7 +1,7 @@
 """`triagedesk serve` as a process with light models, and a client for it.
 
-    with ApiServer.running(folder, store_url) as server:
-        assert server.client.get("/v1/tickets").status_code == 200
+with ApiServer.running(folder, store_url) as server:
+    assert server.client.get("/v1/tickets").status_code == 200
 """
 
 from __future__ import annotations

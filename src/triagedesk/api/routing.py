@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The scope an operation needs, in the OpenAPI document.
 SCOPE = "x-scope"
-_LONGEST_KEY = 255
+_KEY = re.compile(r"[!-~]{1,255}")
 _KEPT_HEADERS = ("content-type", "location", "retry-after")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -71,8 +72,8 @@ async def _once(
     service: Service, request: Request, original: Handler, key: str, body: bytes
 ) -> Response:
     """Carry a request out once; repeat the answer to whoever asks again with the same key."""
-    if not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable() or not key.isascii():
-        what = f"must be 1 to {_LONGEST_KEY} visible ASCII characters"
+    if not _KEY.fullmatch(key):
+        what = "must be 1 to 255 visible ASCII characters without spaces"
         raise invalid("Idempotency-Key", what, key, where="header")
     actor = request.state.actor
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()

@@ -86,6 +86,8 @@ def main() -> None:
     except Stopped as stopped:
         typer.echo("Stopped. Nothing is lost: the next run carries on.", err=True)
         sys.exit(stopped.exit_code)
+    finally:
+        stopping.finish()
 
 
 def _say(error: TriagedeskError) -> None:
