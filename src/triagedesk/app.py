@@ -84,6 +84,7 @@ def open_desk(
     configure_logging(settings)
     check_language_model(settings)
     store = working = open_store(settings)
+    store.shield = shield
     try:
         if options.dry_run:
             working = _scratch_copy(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -49,7 +50,10 @@ class Stopping:
 
     @contextmanager
     def shield(self) -> Iterator[None]:
-        """Hold back a request to stop until the end of the block."""
+        """Hold back a request to stop until the end of the block; other threads are never asked."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         self._shields += 1
         try:
             yield

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests  # type: ignore[import-untyped] # the plainest client there is
+import requests
 
 from support.api_server import DATASET, ApiServer
 

@@ -158,7 +158,7 @@ def test_an_open_server_listens_to_no_web_page(
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic eDp5", "bearer tdk_\xff"])
 def test_a_key_that_is_none_is_refused(shared: ApiServer, header: str) -> None:
-    headers = {"Authorization": header.encode("latin-1")}
+    headers = [(b"Authorization", header.encode("latin-1"))]
     expected = 401 if header.lower().startswith("bearer ") and header.split()[1:] else 200
     response = shared.client.get("/v1/tickets", headers=headers)
     assert response.status_code == expected

@@ -56,7 +56,7 @@ def test_a_large_batch_is_a_run(server: ApiServer) -> None:
     assert run["summary"]["assigned"] == len(body["tickets"])
     assert steps & {"Classifying", "Assigning"}
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         path = f"/v1/runs/{run['id']}/assignments?limit=500&cursor={cursor}"
         page = server.get(path)

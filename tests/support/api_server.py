@@ -143,7 +143,7 @@ class ApiServer:
         return self.process.wait(60)
 
 
-def environment(folder: Path, store_url: str, settings: Mapping[str, str] = {}) -> dict[str, str]:  # noqa: B006 (read only)
+def environment(folder: Path, store_url: str, settings: Mapping[str, str] = {}) -> dict[str, str]:
     """Settings of a desk whose tickets, catalog and agents lie in `folder`."""
     files = {
         "tickets.json": json.dumps(wire_tickets(5)),

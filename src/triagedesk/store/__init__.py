@@ -6,8 +6,8 @@ Queries stand by noun: `tickets`, `lists`, `agents`, `corrections`, `costs`, `re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import files
 from typing import Self
 
@@ -54,6 +54,9 @@ class Store:
     def __init__(self, engine: Engine, *, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._engine = engine
         self._lock_timeout = lock_timeout
+        #: Wraps every transaction that writes: one that is cut off in the middle of its own end
+        #: would keep its lock, and the next one would find the database locked.
+        self.shield: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @classmethod
     def open(cls, url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Self:
@@ -79,7 +82,11 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """Open a transaction: committed at the end, rolled back when anything is raised."""
-        with clear_errors(self._engine.url), self._engine.begin() as connection:
+        with (
+            self.shield(),
+            clear_errors(self._engine.url),
+            self._engine.begin() as connection,
+        ):
             yield Transaction(connection)
 
     @contextmanager
