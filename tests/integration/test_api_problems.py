@@ -182,6 +182,8 @@ def test_a_body_at_the_limit_is_read(server: ApiServer) -> None:
         ("GET", "/v1/tickets?limit=many", 422),
         ("GET", "/v1/tickets?cursor=%ff", 422),
         ("GET", "/v1/tickets?cursor=eA", 422),
+        ("GET", "/v1/runs?cursor=AA", 422),
+        ("GET", "/v1/runs?cursor=a", 422),
         ("GET", "/v1/tickets?status=lost", 422),
         ("GET", "/v1/tickets?priority=5", 422),
         ("GET", "/v1/tickets?needs_review=perhaps", 422),

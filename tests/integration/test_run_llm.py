@@ -193,13 +193,7 @@ def test_the_same_text_is_never_paid_for_twice(desk: WholeDesk, llm: LlmServer) 
     "delay",
     [
         pytest.param("0.01", id="one-by-one"),
-        pytest.param(
-            "0",
-            id="four-at-once",
-            marks=pytest.mark.xfail(
-                strict=True, reason="answers are kept when the last call of four is back"
-            ),
-        ),
+        pytest.param("0", id="four-at-once"),
     ],
 )
 def test_answers_that_came_before_a_crash_are_not_asked_for_again(

@@ -12,7 +12,7 @@ import pytest
 from support.llm_cases import LAPTOP, OTHER, PASSWORD, VPN, catalog, ticket, tickets
 from triagedesk.classify import Usage
 from triagedesk.classify.llm import LlmClassifier, MemoryCache
-from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
+from triagedesk.classify.llm.calls import Arrived, Ask, CallFailed, Fault, Reply
 from triagedesk.classify.llm.prompt import Prompt
 from triagedesk.tickets import DecidedBy, Ticket
 
@@ -34,10 +34,14 @@ class StubCaller:
         self.sessions += 1
         yield self._ask
 
-    def _ask(self, prompts: Sequence[Prompt]) -> list[Reply | CallFailed]:
+    def _ask(self, prompts: Sequence[Prompt], arrived: Arrived) -> list[Reply | CallFailed]:
         self.waves.append(len(prompts))
         self.prompts.extend(prompts)
-        return [(self.steps.pop(0) if self.steps else right)(prompt) for prompt in prompts]
+        replies = [(self.steps.pop(0) if self.steps else right)(prompt) for prompt in prompts]
+        for position, reply in enumerate(replies):
+            if isinstance(reply, Reply):
+                arrived(position, reply)
+        return replies
 
 
 def right(prompt: Prompt, *, leave_out: int = 0, truncated: bool = False) -> Reply:

@@ -113,6 +113,7 @@ def create_api(desk: Desk, settings: Settings, *, host: str) -> FastAPI:
         try:
             yield
         finally:
+            service.stopping.set()
             await anyio.to_thread.run_sync(jobs.stop)
 
     api: FastAPI = FastAPIOffline(

@@ -11,7 +11,6 @@ import json
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +20,13 @@ from triagedesk import app
 from triagedesk.api.service import Service
 from triagedesk.api.wire import NewTickets, TicketAssignment
 from triagedesk.desk import Desk, RunSummary
-from triagedesk.errors import StoreBusy, TriagedeskError
+from triagedesk.errors import TriagedeskError
 from triagedesk.intake import Batch, take_in
 from triagedesk.store.jobs import Job
 from triagedesk.store.lease import hold
+
+#: Seconds before a job that could not go on is tried again.
+_PAUSE = 2.0
 
 log = structlog.get_logger()
 
@@ -120,9 +122,14 @@ class Jobs:
             job_id = self._waiting.get()
             if job_id is None:
                 return
-            # Another server of this desk may be at it.
-            with suppress(StoreBusy), hold(self._service.store, f"job {job_id}"):
-                self._carry_out(job_id)
+            try:
+                with hold(self._service.store, f"job {job_id}"):
+                    self._carry_out(job_id)
+            except TriagedeskError as error:
+                # Busy, away for a moment, or another server of this desk is at it.
+                log.warning("job waits", job=job_id, error=error.message)
+                self._stopping.wait(_PAUSE)
+                self._waiting.put(job_id)
 
     def _carry_out(self, job_id: str) -> None:
         service = self._service
@@ -138,10 +145,14 @@ class Jobs:
         try:
             summary = _WAYS[job.kind](service, desk, job)
         except _Interrupted:
+            # A run of the desk is carried on by the next run, whoever starts it.
             self._end(job, "failed" if job.kind == "desk" else "queued", "the server was stopped")
         except _Cancelled:
             self._end(job, "cancelled", "")
         except TriagedeskError as error:
+            if error.temporary and job.kind != "desk":
+                self._end(job, "queued", error.message)
+                raise
             self._end(job, "failed", str(error))
         except Exception as error:
             # A bug must not end the thread that other jobs wait for; it is said and logged.
@@ -157,7 +168,7 @@ class Jobs:
                 job.id,
                 state,
                 summary=summary,
-                error="" if state == "queued" else error,
+                error=error,
                 finished_at=finished,
             )
 

@@ -21,6 +21,8 @@ from triagedesk.tickets import Ticket
 
 #: Seconds after which the catalog is asked for again.
 CATALOG_AGE = 60.0
+#: Seconds between two attempts to become ready.
+_PAUSE = 5.0
 
 log = structlog.get_logger()
 
@@ -71,11 +73,16 @@ class Service:
         self.metrics = Metrics()
         #: Why the server cannot serve yet; "" when it can.
         self.not_ready = "the models are being loaded"
+        self.stopping = threading.Event()
         self._catalog: tuple[float, ServiceCatalog] | None = None
         self._catalog_lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Take the agents file in and load the models, so that no request has to wait for them."""
+        """Take the agents file in and load the models; tried again until it works."""
+        while not self._prepared() and not self.stopping.wait(_PAUSE):
+            pass
+
+    def _prepared(self) -> bool:
         try:
             if self.read_roster:
                 roster = self.read_roster()
@@ -88,8 +95,9 @@ class Service:
         except TriagedeskError as error:
             self.not_ready = error.message
             log.error("not ready", error=error.message, hint=error.hint)  # noqa: TRY400 (no bug: no traceback)
-        else:
-            self.not_ready = ""
+            return False
+        self.not_ready = ""
+        return True
 
     def catalog(self) -> ServiceCatalog:
         """The Service Catalog, asked for again once a minute; its last good copy when it is away.

@@ -43,5 +43,7 @@ class CallFailed:
     usage: Usage = field(default_factory=Usage)
 
 
+#: Told of each reply as it arrives: which prompt's it is, and what it says.
+Arrived = Callable[[int, Reply], None]
 #: Sends the prompts at once and waits for all of them; the results are in the same order.
-Ask = Callable[[Sequence[Prompt]], Sequence[Reply | CallFailed]]
+Ask = Callable[[Sequence[Prompt], Arrived], Sequence[Reply | CallFailed]]

@@ -7,14 +7,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.classify import StageResult, Usage
 from triagedesk.classify.llm.cache import AnswerCache, MemoryCache
 from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
-from triagedesk.classify.llm.prompt import PROMPT_VERSION, LabelBook, Question, ask, build_prompt
+from triagedesk.classify.llm.prompt import (
+    PROMPT_VERSION,
+    LabelBook,
+    Prompt,
+    Question,
+    ask,
+    build_prompt,
+)
 from triagedesk.classify.llm.providers import check_model
 from triagedesk.classify.llm.reply import PROBABILITIES, LlmAnswer, read_reply
 from triagedesk.classify.redact import REDACTION_VERSION, Redaction
@@ -280,7 +287,8 @@ class _Conversation:
             size = min(self._parallel, len(self._queue))
             wave = [self._queue.popleft() for _ in range(size)]
             self._pause(max(batch.wait for batch in wave))
-            replies = self._call([build_prompt(self._book, batch.questions) for batch in wave])
+            prompts = [build_prompt(self._book, batch.questions) for batch in wave]
+            replies = self._call(prompts, partial(self._keep_at_once, prompts))
             # Backwards, so that what goes back to the front of the queue stays in order.
             for batch, reply in reversed(list(zip(wave, replies, strict=True))):
                 self._take(batch, reply)
@@ -301,6 +309,11 @@ class _Conversation:
         if seconds > 0:
             self._sleep(seconds)
 
+    def _keep_at_once(self, prompts: Sequence[Prompt], position: int, reply: Reply) -> None:
+        """Keep answers as they arrive: nobody pays for them again if this process is killed."""
+        read = read_reply(reply.text, prompts[position], truncated=reply.truncated)
+        self._keep({key: answer.to_json() for key, answer in read.answers.items()})
+
     def _take(self, batch: _Batch, reply: Reply | CallFailed) -> None:
         self._usage += reply.usage
         if isinstance(reply, CallFailed):
@@ -312,7 +325,6 @@ class _Conversation:
         if read.answers:
             self._failed_in_a_row = 0
         self._answers.update(read.answers)
-        self._keep({key: answer.to_json() for key, answer in read.answers.items()})
         rest = tuple(q for q in batch.questions if q.key in read.problems)
         if not rest:
             return

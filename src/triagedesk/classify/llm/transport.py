@@ -21,7 +21,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from triagedesk.classify import Usage
-from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
+from triagedesk.classify.llm.calls import Arrived, Ask, CallFailed, Fault, Reply
 from triagedesk.classify.llm.prompt import Prompt
 from triagedesk.classify.llm.providers import model_for
 
@@ -97,14 +97,20 @@ class Caller:
             model = model_for(self._model_name, api_key=self._api_key, base_url=self._base_url)
             runner.run(_enter(model))
             try:
-                yield lambda prompts: runner.run(self._ask_all(model, prompts))
+                yield lambda prompts, arrived: runner.run(self._ask_all(model, prompts, arrived))
             finally:
                 runner.run(_leave(model))
 
     async def _ask_all(
-        self, model: Model[Any], prompts: Sequence[Prompt]
+        self, model: Model[Any], prompts: Sequence[Prompt], arrived: Arrived
     ) -> list[Reply | CallFailed]:
-        return list(await asyncio.gather(*(self._ask(model, prompt) for prompt in prompts)))
+        async def one(position: int, prompt: Prompt) -> Reply | CallFailed:
+            reply = await self._ask(model, prompt)
+            if isinstance(reply, Reply):
+                arrived(position, reply)
+            return reply
+
+        return list(await asyncio.gather(*(one(i, prompt) for i, prompt in enumerate(prompts))))
 
     async def _ask(self, model: Model[Any], prompt: Prompt) -> Reply | CallFailed:
         modes = self._modes
