@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.reports import mail
+from support.reports import mail, workbook
 from triagedesk.outbox import DeliveryOutcome
 from triagedesk.outbox.maildir import MaildirChannel
 
@@ -29,7 +29,7 @@ def test_a_report_becomes_one_file_that_mail_programs_open(tmp_path: Path) -> No
     message = read(path)
     assert (message["From"], message["To"]) == ("bot@example.com", LEAD)
     (attached,) = message.iter_attachments()
-    assert attached.get_content() == mail().attachment.content
+    assert attached.get_content() == workbook().content
 
 
 def test_the_same_report_overwrites_itself(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.reports import mail
+from support.reports import mail, workbook
 from support.smtp import (
     PASSWORD,
     USERNAME,
@@ -66,7 +66,7 @@ def test_a_report_goes_out_encrypted_and_signed_in(server: SmtpServer) -> None:
     assert received.recipients == (LEAD, TWO)
     assert received.message["Message-ID"] == mail().message_id
     (attached,) = received.message.iter_attachments()
-    assert attached.get_content() == mail().attachment.content
+    assert attached.get_content() == workbook().content
 
 
 def test_lines_that_begin_with_a_dot_arrive_whole(server: SmtpServer) -> None:
@@ -289,7 +289,7 @@ def test_a_connection_lost_before_the_message_is_temporary(server: SmtpServer, a
 def test_a_connection_lost_in_the_middle_of_a_large_message_delivers_nothing(
     server: SmtpServer,
 ) -> None:
-    attachment = dataclasses.replace(mail().attachment, content=bytes(20_000_000))
+    attachment = dataclasses.replace(workbook(), content=bytes(20_000_000))
     server.script(Fault(at="BODY", drop=True))
     outcome = failure(channel_to(server).send(mail(attachment=attachment), (LEAD,)))
 

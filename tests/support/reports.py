@@ -49,6 +49,15 @@ def agent_row(**fields: Any) -> AgentRow:
     return AgentRow(**values | fields)
 
 
+def workbook() -> Attachment:
+    """What a small report carries."""
+    return Attachment(
+        filename="Bericht März.xlsx",
+        content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        content=bytes(range(256)) * 40,
+    )
+
+
 def mail(**fields: Any) -> Mail:
     """A small report on its way, with some fields different."""
     values: dict[str, Any] = {
@@ -56,11 +65,7 @@ def mail(**fields: Any) -> Mail:
         "subject": "Tägliche Auswertung 中",
         "text": "3 tickets ✓\n.a line that begins with a dot\n",
         "html": "<p>3 tickets ✓</p>",
-        "attachment": Attachment(
-            filename="Bericht März.xlsx",
-            content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            content=bytes(range(256)) * 40,
-        ),
+        "attachment": workbook(),
         "created_at": NOW,
     }
     return Mail(**values | fields)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.reports import NOW, mail
+from support.reports import NOW, mail, workbook
 from triagedesk.outbox import Attachment
 from triagedesk.outbox.message import build_message, envelope_address
 
@@ -33,7 +33,7 @@ def test_the_message_has_text_html_and_the_attachment() -> None:
     assert "3 tickets ✓" in html.get_content()
     assert attached.get_filename() == "Bericht März.xlsx"
     assert attached.get_content_type().endswith("spreadsheetml.sheet")
-    assert attached.get_content() == mail().attachment.content
+    assert attached.get_content() == workbook().content
 
 
 def test_the_headers_say_what_it_is_and_from_when() -> None:
