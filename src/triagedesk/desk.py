@@ -124,6 +124,10 @@ class SentReport:
     state: str
     path: Path
     recipients: tuple[str, ...]
+    #: The way it went: `smtp` or `maildir`, "" when it was not to go out.
+    channel: str = ""
+    #: Mail server or folder.
+    destination: str = ""
     #: Recipient -> the server's words, where a copy did not go out.
     errors: dict[str, str] = field(default_factory=dict)
     #: Why the workbook does not lie at `path`, where it does not.

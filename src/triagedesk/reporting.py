@@ -88,6 +88,7 @@ def deliver(desk: Desk, stored: StoredReport) -> SentReport:
     if channel is None:
         return sent
     sent.recipients = stored.recipients or channel.recipients
+    sent.channel, sent.destination = channel.name, channel.destination
     copies = {copy.recipient: copy for copy in stored.deliveries}
     for pause in (0.0, *DELIVERY_PAUSES):
         todo = [r for r in sent.recipients if not _is_settled(copies.get(r), channel)]

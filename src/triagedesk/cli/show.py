@@ -14,10 +14,12 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.desk import RunSummary, SentReport
@@ -36,6 +38,14 @@ _console = Console(highlight=False)
 _MOST_NOTES = 10
 
 
+class _Count(MofNCompleteColumn):
+    """So many of so many; nothing for a step of unknown length."""
+
+    def render(self, task: Task) -> Text:
+        """The count of one step."""
+        return super().render(task) if task.total is not None else Text("")
+
+
 class Bars:
     """Progress bars on a terminal, with counts and time left; nothing anywhere else."""
 
@@ -44,7 +54,7 @@ class Bars:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            _Count(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -156,7 +166,10 @@ def show_sent(reports: Sequence[SentReport]) -> None:
         else:
             _console.print(f"[red]{escape(report.file_error)}[/] (the store keeps the report)")
         to = escape(", ".join(report.recipients))
-        if report.state == "sent":
+        if report.state == "sent" and report.channel == "maildir":
+            folder = escape(report.destination)
+            _console.print(f"Mail:   {folder} (as .eml: no mail server is configured)")
+        elif report.state == "sent":
             _console.print(f"Sent to {to}.", soft_wrap=True)
         for recipient, error in report.errors.items():
             why = f"{recipient}: {error}"
