@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from triagedesk import pipeline
+from triagedesk import pipeline, watch
 from triagedesk.agents import Agent
 from triagedesk.assign import WorkItem, assign_batch
 from triagedesk.catalog import ServiceCatalog
@@ -55,6 +55,7 @@ def take_in(
             pipeline.assign(desk, summary, catalog)
         else:
             _assign_among(desk, summary, batch.agents)
+        watch.follow(desk, catalog)
         with desk.store.read() as transaction:
             known = transaction.desk_tickets_from(SOURCE, ids)
     return [known[id_] for id_ in ids]
@@ -136,6 +137,7 @@ def _work_among(
             priority=triaged.priority.priority,
             needs=read[place] if read else (),
             created_at=triaged.ticket.created_at or triaged.received_at,
+            due_at=triaged.resolution_due_at,
             requester=triaged.ticket.requester_email,
         )
         for place, triaged in enumerate(waiting)

@@ -328,6 +328,7 @@ def work_of(
             priority=triaged.priority.priority,
             needs=_needs_of(entry) if entry and entry.skills else next(read),
             created_at=triaged.ticket.created_at or triaged.received_at,
+            due_at=triaged.resolution_due_at,
             group=entry.assignment_group if entry else "",
             requester=triaged.ticket.requester_email,
         )

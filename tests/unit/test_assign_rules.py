@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from support.desks import NOW, agent, by_ticket, item, needs
-from triagedesk.agents import Availability, SkillNeed
+from triagedesk.agents import Agent, Availability, SkillNeed
 from triagedesk.assign import AssignPolicy, WorkItem, assign_batch
 from triagedesk.errors import AgentsError, InputError, TicketsError
 from triagedesk.priority import Priority
@@ -395,3 +396,22 @@ def test_a_policy_without_load_still_shares_nothing_out_of_reach() -> None:
     ids = [one.agent_id for one in batch.assignments]
     assert (ids.count("ann"), ids.count("bob")) == (2, 1)
     assert batch.gap < 1e-9
+
+
+def test_of_tickets_alike_the_one_due_first_goes_to_the_better_agent() -> None:
+    """The order of work: priority, then SLA slack, then oldest first."""
+    agents = [
+        Agent(id="best", name="Best", skills={"VPN": 9}, capacity=1),
+        Agent(id="good", name="Good", skills={"VPN": 7}, capacity=1),
+    ]
+    needs = (SkillNeed(skill="VPN", weight=1.0),)
+    older = WorkItem(
+        ticket_id="older", title="", priority=Priority.P2, needs=needs,
+        created_at=NOW - timedelta(hours=2), due_at=NOW + timedelta(hours=8),
+    )  # fmt: skip
+    pressing = replace(older, ticket_id="pressing", created_at=NOW, due_at=NOW + timedelta(hours=1))
+    given = {
+        a.ticket_id: a.agent_id
+        for a in assign_batch([older, pressing], agents, now=NOW).assignments
+    }
+    assert given == {"pressing": "best", "older": "good"}

@@ -11,7 +11,7 @@ from fastapi import Body, Query, Request, Response
 
 from triagedesk.agents import Agent, Availability
 from triagedesk.api import examples
-from triagedesk.api.answers import AgentOut, AgentPage, agent_out
+from triagedesk.api.answers import AgentOut, AgentPage
 from triagedesk.api.common import (
     AgentId,
     Cursor,
@@ -25,6 +25,7 @@ from triagedesk.api.common import (
     service_of,
 )
 from triagedesk.api.problems import ApiProblem, Fault, Json
+from triagedesk.api.rendering import agent_out
 from triagedesk.api.routing import needs, router
 from triagedesk.api.wire import AgentFields, AvailabilityChange, NewAgent, refuse, skill_faults
 from triagedesk.cleaning import excerpt

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import Body, Query, Request
 
 from triagedesk.api import examples
-from triagedesk.api.answers import Assignments, RunOut, assigned_or_not, run_out
+from triagedesk.api.answers import Assignments, RunOut
 from triagedesk.api.common import actor_of, answers, jobs_of, service_of
 from triagedesk.api.jobs import assignment_batch
 from triagedesk.api.problems import Json
+from triagedesk.api.rendering import assigned_or_not, run_out
 from triagedesk.api.routing import router
 from triagedesk.api.wire import SYNC_TICKETS, TicketAssignment, check_agents, refuse, unique
 from triagedesk.desk import RunSummary

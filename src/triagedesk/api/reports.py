@@ -10,7 +10,7 @@ from fastapi import Body, Request, Response
 
 from triagedesk import reporting
 from triagedesk.api import examples
-from triagedesk.api.answers import ReportOut, ReportPage, report_out
+from triagedesk.api.answers import ReportOut, ReportPage
 from triagedesk.api.common import (
     Cursor,
     Limit,
@@ -23,6 +23,7 @@ from triagedesk.api.common import (
     service_of,
 )
 from triagedesk.api.problems import ApiProblem, Fault, Json
+from triagedesk.api.rendering import report_out
 from triagedesk.api.routing import needs, router
 from triagedesk.api.wire import ResendGiven
 from triagedesk.errors import StoreBusy

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
-from triagedesk.api.answers import AssignmentPage, RunOut, RunPage, assigned_or_not, run_out
+from triagedesk.api.answers import AssignmentPage, RunOut, RunPage
 from triagedesk.api.common import (
     Cursor,
     Limit,
@@ -22,6 +22,7 @@ from triagedesk.api.common import (
     service_of,
 )
 from triagedesk.api.problems import ApiProblem, Json
+from triagedesk.api.rendering import assigned_or_not, run_out
 from triagedesk.api.routing import needs, router
 from triagedesk.cleaning import excerpt
 from triagedesk.store import Transaction

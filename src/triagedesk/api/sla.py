@@ -9,9 +9,9 @@ from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
 from triagedesk import watch
-from triagedesk.api.answers import time_of
 from triagedesk.api.common import Limit, answers, service_of
 from triagedesk.api.problems import Json
+from triagedesk.api.rendering import time_of
 from triagedesk.api.routing import router
 from triagedesk.store.sla_records import BoardLine
 

@@ -18,8 +18,6 @@ from triagedesk.api.answers import (
     TicketOut,
     TicketPage,
     TicketsOut,
-    decision_out,
-    ticket_out,
 )
 from triagedesk.api.assignment import accept
 from triagedesk.api.common import (
@@ -37,6 +35,7 @@ from triagedesk.api.common import (
 )
 from triagedesk.api.jobs import tickets_batch
 from triagedesk.api.problems import ApiProblem, Fault, Json, not_valid
+from triagedesk.api.rendering import decision_out, ticket_out
 from triagedesk.api.routing import router
 from triagedesk.api.service import Service
 from triagedesk.api.wire import (

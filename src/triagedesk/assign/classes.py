@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Roster, fold
 from triagedesk.assign.score import fallback_cost, need_strength
 from triagedesk.assign.tables import Floats, Ints
 from triagedesk.errors import Problem, TicketsError
+from triagedesk.priority import order_key
 
 #: The strongest needs of a ticket that count; a ticket that names more is not read to the end.
 MOST_NEEDS = 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: (row of the skill table, strength) by falling strength, and the sum of all strengths.
 Profile = tuple[tuple[tuple[int, float], ...], float]
@@ -69,9 +72,10 @@ def check_items(items: Sequence[WorkItem]) -> None:
             where = f"tickets[{item.ticket_id}]"
             problems.append(Problem(where=where, what="this id is given more than once"))
         seen.add(item.ticket_id)
-        if item.created_at.tzinfo is None:
-            where = f"tickets[{item.ticket_id}].created_at"
-            problems.append(Problem(where=where, what=f"{item.created_at} has no time zone"))
+        for name, moment in (("created_at", item.created_at), ("due_at", item.due_at)):
+            if moment is not None and moment.tzinfo is None:
+                where = f"tickets[{item.ticket_id}].{name}"
+                problems.append(Problem(where=where, what=f"{moment} has no time zone"))
         if item.needs and id(item.needs) not in checked:
             checked.add(id(item.needs))
             problems += [
@@ -101,8 +105,17 @@ def _need_problem(need: SkillNeed) -> str:
 
 
 def work_order(items: Sequence[WorkItem]) -> list[int]:
-    """Positions of items as they are worked on: priority, oldest first, id."""
-    keys = [(item.priority, item.created_at.timestamp(), item.ticket_id) for item in items]
+    """Positions of items as they are worked on: priority, SLA slack, oldest first, id."""
+    # At any one moment the ticket that is due first has the least slack.
+    keys = [
+        order_key(
+            item.priority,
+            item.due_at - _EPOCH if item.due_at else None,
+            item.created_at,
+            item.ticket_id,
+        )
+        for item in items
+    ]
     return sorted(range(len(items)), key=keys.__getitem__)
 
 

@@ -29,6 +29,8 @@ class WorkItem:
     #: Skills it needs; empty means that anyone will do.
     needs: tuple[SkillNeed, ...]
     created_at: datetime
+    #: When its resolution is due; None without a deadline.
+    due_at: datetime | None = None
     #: Assignment group that must take it; empty means any.
     group: str = ""
     requester: str = ""
