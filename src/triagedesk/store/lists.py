@@ -20,7 +20,7 @@ from triagedesk.store.tables import (
     run_tickets,
     tickets,
 )
-from triagedesk.store.tickets import _read_triaged, _triaged
+from triagedesk.store.ticket_rows import read_triaged, triaged_rows
 from triagedesk.tickets import Assignment, Classification, Status, Ticket, TriagedTicket
 
 _ticket = TypeAdapter(Ticket)
@@ -135,8 +135,8 @@ class ListQueries(Queries):
     def _triaged_of(self, keys: Sequence[int]) -> dict[int, TriagedTicket]:
         found: dict[int, TriagedTicket] = {}
         for part in in_parts(keys):
-            for row in self.connection.execute(_triaged().where(tickets.c.id.in_(part))):
-                found[row.key] = _read_triaged(row)
+            for row in self.connection.execute(triaged_rows().where(tickets.c.id.in_(part))):
+                found[row.key] = read_triaged(row)
         return found
 
     def past_decisions(self, key: int) -> list[PastDecision]:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
-from triagedesk.catalog import Sla, SlaUnit
-from triagedesk.priority import PriorityDecision
 from triagedesk.store.queries import PART, Queries, in_parts
 from triagedesk.store.sla import log_statuses, mark_stale, unanswered
 from triagedesk.store.tables import (
@@ -19,24 +16,27 @@ from triagedesk.store.tables import (
     broken_tickets,
     decisions,
     run_tickets,
-    sla_clocks,
     tickets,
+)
+from triagedesk.store.ticket_rows import (
+    assignment_json,
+    decision_row,
+    is_assigned,
+    of_run,
+    read_received,
+    read_triaged,
+    ticket_json,
+    triaged_rows,
 )
 from triagedesk.tickets import (
     Assignment,
     BrokenTicket,
-    Classification,
     ReceivedTicket,
-    SlaStanding,
     Status,
     Ticket,
     TriagedTicket,
 )
 
-_ticket = TypeAdapter(Ticket)
-_classification = TypeAdapter(Classification)
-_priority = TypeAdapter(PriorityDecision)
-_assignment = TypeAdapter(Assignment)
 #: The clocks that a ticket is read with, and the columns that say where they stand.
 _SHOWN = ("response", "resolution")
 _STANDING = ("target", "due_at", "warn_at", "paused", "stopped_at")
@@ -108,7 +108,7 @@ class TicketQueries(Queries):
                     "external_id": ticket.id,
                     "content_hash": ticket.content_hash,
                     "status": ticket.status,
-                    "payload": _ticket.dump_python(ticket, mode="json"),
+                    "payload": ticket_json.dump_python(ticket, mode="json"),
                     "received_at": now,
                     "updated_at": now,
                 }
@@ -130,7 +130,7 @@ class TicketQueries(Queries):
                 "key": key,
                 "hash": ticket.content_hash,
                 "status_now": ticket.status,
-                "payload_now": _ticket.dump_python(ticket, mode="json"),
+                "payload_now": ticket_json.dump_python(ticket, mode="json"),
             }
             rows[content_hash != ticket.content_hash].append(row)
             if ticket.status is Status.RESOLVED:
@@ -180,30 +180,22 @@ class TicketQueries(Queries):
                 tickets.c.decision_id.is_(None),
                 tickets.c.reported_decision_id.is_(None),
                 tickets.c.reported_decision_id != tickets.c.decision_id,
-                ~_is_assigned(),
+                ~is_assigned(),
             ),
         )
         self.put_into_run(run_id, list(self.connection.scalars(left)))
 
     def undecided(self, run_id: str) -> list[ReceivedTicket]:
         """The run's tickets whose content nobody has decided about yet, oldest first."""
-        query = _of_run(select(tickets), run_id).where(tickets.c.decision_id.is_(None))
-        return [
-            ReceivedTicket(
-                key=row.id, ticket=_ticket.validate_python(row.payload), received_at=row.received_at
-            )
-            for row in self.connection.execute(query.order_by(tickets.c.id))
-        ]
+        query = of_run(select(tickets), run_id).where(tickets.c.decision_id.is_(None))
+        rows = self.connection.execute(query.order_by(tickets.c.id))
+        return [read_received(row) for row in rows]
 
     def tickets_called(self, external_id: str) -> list[ReceivedTicket]:
         """Tickets of that id, of whatever source, newest first."""
         query = select(tickets).where(tickets.c.external_id == external_id)
-        return [
-            ReceivedTicket(
-                key=row.id, ticket=_ticket.validate_python(row.payload), received_at=row.received_at
-            )
-            for row in self.connection.execute(query.order_by(tickets.c.id.desc()))
-        ]
+        rows = self.connection.execute(query.order_by(tickets.c.id.desc()))
+        return [read_received(row) for row in rows]
 
     def decide(self, run_id: str, triaged: Sequence[TriagedTicket]) -> None:
         """Record decisions, and make each its ticket's current one."""
@@ -215,7 +207,7 @@ class TicketQueries(Queries):
             .values(decision_id=bindparam("decision"))
         )
         for part in in_parts(triaged):
-            keys = self.connection.scalars(record, [_decision(run_id, item) for item in part])
+            keys = self.connection.scalars(record, [decision_row(run_id, item) for item in part])
             links = [
                 {"key": item.key, "hash": item.ticket.content_hash, "decision": key}
                 for item, key in zip(part, keys, strict=True)
@@ -225,9 +217,11 @@ class TicketQueries(Queries):
 
     def unassigned(self, run_id: str) -> list[TriagedTicket]:
         """The run's decided tickets that no agent has, oldest first."""
-        query = _of_run(_triaged(), run_id).where(~_is_assigned(), tickets.c.status == Status.OPEN)
+        query = of_run(triaged_rows(), run_id).where(
+            ~is_assigned(), tickets.c.status == Status.OPEN
+        )
         rows = self.connection.execute(query.order_by(tickets.c.id))
-        return [_read_triaged(row) for row in rows]
+        return [read_triaged(row) for row in rows]
 
     def assign(
         self,
@@ -248,7 +242,7 @@ class TicketQueries(Queries):
                     "ticket_id": key,
                     "run_id": run_id,
                     "agent_id": assignment.agent_id,
-                    "details": _assignment.dump_python(assignment, mode="json"),
+                    "details": assignment_json.dump_python(assignment, mode="json"),
                     "assigned_at": now,
                 }
                 for key, assignment in part
@@ -290,22 +284,22 @@ class TicketQueries(Queries):
 
     def triaged(self, run_id: str) -> Iterator[TriagedTicket]:
         """The run's tickets with all decisions, in the report's order, a few at a time."""
-        query = _of_run(_triaged(), run_id).order_by(decisions.c.sort_key, tickets.c.id)
+        query = of_run(triaged_rows(), run_id).order_by(decisions.c.sort_key, tickets.c.id)
         rows = self.connection.execute(query, execution_options={"yield_per": PART})
         for part in rows.partitions():
-            yield from (_read_triaged(row) for row in part)
+            yield from (read_triaged(row) for row in part)
 
     def triaged_of(self, keys: Sequence[int]) -> list[TriagedTicket]:
         """Tickets by key, with all decisions, oldest first; those not decided are left out."""
         found: list[TriagedTicket] = []
         for part in in_parts(sorted(set(keys))):
-            query = _triaged().where(tickets.c.id.in_(part)).order_by(tickets.c.id)
-            found += [_read_triaged(row) for row in self.connection.execute(query)]
+            query = triaged_rows().where(tickets.c.id.in_(part)).order_by(tickets.c.id)
+            found += [read_triaged(row) for row in self.connection.execute(query)]
         return found
 
     def to_write_back(self, run_id: str) -> list[TriagedTicket]:
         """Decisions a source has not been told yet and nobody needs to confirm first."""
-        query = _of_run(_triaged(), run_id).where(
+        query = of_run(triaged_rows(), run_id).where(
             decisions.c.needs_review.is_(False),
             or_(
                 tickets.c.written_decision_id.is_(None),
@@ -313,7 +307,7 @@ class TicketQueries(Queries):
             ),
         )
         rows = self.connection.execute(query.order_by(tickets.c.id))
-        return [_read_triaged(row) for row in rows]
+        return [read_triaged(row) for row in rows]
 
     def written_back(self, keys: Sequence[int]) -> None:
         """Record that the source knows the current decisions about these tickets."""
@@ -332,117 +326,3 @@ class TicketQueries(Queries):
             .where(tickets.c.id.in_(mine))
             .values(reported_decision_id=tickets.c.decision_id)
         )
-
-
-def _of_run(query: Select[Any], run_id: str) -> Select[Any]:
-    mine = and_(run_tickets.c.ticket_id == tickets.c.id, run_tickets.c.run_id == run_id)
-    return query.where(select(run_tickets.c.ticket_id).where(mine).correlate(tickets).exists())
-
-
-def _is_assigned() -> Any:
-    """Whether an agent has the ticket."""
-    held = assignments.alias("held")
-    return (
-        select(held.c.id)
-        .where(
-            held.c.ticket_id == tickets.c.id,
-            held.c.released_at.is_(None),
-            held.c.agent_id.is_not(None),
-        )
-        .correlate(tickets)
-        .exists()
-    )
-
-
-def _triaged() -> Select[Any]:
-    """Tickets joined with their current decision and the assignment in force."""
-    in_force = and_(assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None))
-    source = tickets.join(decisions, decisions.c.id == tickets.c.decision_id)
-    source = source.outerjoin(assignments, in_force)
-    clocks: list[Any] = []
-    for target in _SHOWN:
-        clock = sla_clocks.alias(target)
-        of_ticket = and_(clock.c.ticket_id == tickets.c.id, clock.c.target == target)
-        source = source.outerjoin(clock, of_ticket)
-        clocks += [clock.c[name].label(f"{target}_clock_{name}") for name in _STANDING]
-    return select(
-        tickets.c.id.label("key"),
-        tickets.c.payload,
-        tickets.c.received_at,
-        decisions.c.catalog_version,
-        decisions.c.policy_version,
-        decisions.c.decided_at,
-        decisions.c.sla_value,
-        decisions.c.sla_unit,
-        decisions.c.response_due_at,
-        decisions.c.resolution_due_at,
-        decisions.c.details,
-        assignments.c.details.label("assignment"),
-        *clocks,
-    ).select_from(source)
-
-
-def _decision(run_id: str, item: TriagedTicket) -> dict[str, Any]:
-    """A decision as a row."""
-    classification, label = item.classification, item.classification.label
-    category, kind = label or ("", "")
-    # NUL cannot occur in ticket text (sources remove it) and sorts before everything else ...
-    # but PostgreSQL refuses it, so the next one up separates the parts.
-    parts = (*map(str.casefold, (category, kind, item.ticket.short_description)), item.ticket.id)
-    return {
-        "ticket_id": item.key,
-        "run_id": run_id,
-        "input_hash": item.ticket.content_hash,
-        "catalog_version": item.catalog_version,
-        "policy_version": item.policy_version,
-        "request_category": category,
-        "request_type": kind,
-        "confidence": classification.confidence,
-        "decided_by": classification.decided_by,
-        "model": classification.model,
-        "model_version": classification.model_version,
-        "needs_review": classification.needs_review,
-        "priority": item.priority.priority,
-        "sla_value": item.sla.value if item.sla else None,
-        "sla_unit": item.sla.unit if item.sla else None,
-        "response_due_at": item.response_due_at,
-        "resolution_due_at": item.resolution_due_at,
-        "decided_at": item.decided_at,
-        "details": {
-            "classification": _classification.dump_python(classification, mode="json"),
-            "priority": _priority.dump_python(item.priority, mode="json"),
-        },
-        "sort_key": "\x01".join(parts),
-    }
-
-
-def _clocks(row: Row[Any]) -> Iterator[SlaStanding]:
-    """What the clocks in a row of `_triaged` say."""
-    values = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for it)
-    for target in _SHOWN:
-        if values[f"{target}_clock_target"]:
-            yield SlaStanding(**{name: values[f"{target}_clock_{name}"] for name in _STANDING})
-
-
-def _read_triaged(row: Row[Any]) -> TriagedTicket:
-    """A row of `_triaged` as a record; due dates are those of the clocks, once there are any."""
-    clocks = {clock.target: clock for clock in _clocks(row)}
-    response, resolution = clocks.get("response"), clocks.get("resolution")
-    sla = None
-    if row.sla_value is not None:
-        sla = Sla(value=row.sla_value, unit=SlaUnit(row.sla_unit))
-    return TriagedTicket(
-        key=row.key,
-        ticket=_ticket.validate_python(row.payload),
-        received_at=row.received_at,
-        classification=_classification.validate_python(row.details["classification"]),
-        catalog_version=row.catalog_version,
-        policy_version=row.policy_version,
-        decided_at=row.decided_at,
-        sla=sla,
-        response_due_at=response.due_at if response else row.response_due_at,
-        resolution_due_at=resolution.due_at if resolution else row.resolution_due_at,
-        priority=_priority.validate_python(row.details["priority"]),
-        assignment=_assignment.validate_python(row.assignment) if row.assignment else None,
-        clocks=tuple(clocks.values()),
-    )

@@ -1,0 +1,158 @@
+"""Tickets and decisions as rows, and rows as tickets and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, Select, and_, select
+
+from triagedesk.catalog import Sla, SlaUnit
+from triagedesk.priority import PriorityDecision
+from triagedesk.store.tables import (
+    assignments,
+    decisions,
+    run_tickets,
+    sla_clocks,
+    tickets,
+)
+from triagedesk.tickets import (
+    Assignment,
+    Classification,
+    ReceivedTicket,
+    SlaStanding,
+    Ticket,
+    TriagedTicket,
+)
+
+#: The clocks that a ticket is read with, and the columns that say where they stand.
+_SHOWN = ("response", "resolution")
+_STANDING = ("target", "due_at", "warn_at", "paused", "stopped_at")
+
+ticket_json = TypeAdapter(Ticket)
+classification_json = TypeAdapter(Classification)
+priority_json = TypeAdapter(PriorityDecision)
+assignment_json = TypeAdapter(Assignment)
+
+
+def of_run(query: Select[Any], run_id: str) -> Select[Any]:
+    """`query` for the tickets of a run only."""
+    mine = and_(run_tickets.c.ticket_id == tickets.c.id, run_tickets.c.run_id == run_id)
+    return query.where(select(run_tickets.c.ticket_id).where(mine).correlate(tickets).exists())
+
+
+def read_received(row: Row[Any]) -> ReceivedTicket:
+    """A row of `tickets` as a record."""
+    return ReceivedTicket(
+        key=row.id, ticket=ticket_json.validate_python(row.payload), received_at=row.received_at
+    )
+
+
+def is_assigned() -> Any:
+    """Whether an agent has the ticket."""
+    held = assignments.alias("held")
+    return (
+        select(held.c.id)
+        .where(
+            held.c.ticket_id == tickets.c.id,
+            held.c.released_at.is_(None),
+            held.c.agent_id.is_not(None),
+        )
+        .correlate(tickets)
+        .exists()
+    )
+
+
+def triaged_rows() -> Select[Any]:
+    """Tickets joined with their current decision and the assignment in force."""
+    in_force = and_(assignments.c.ticket_id == tickets.c.id, assignments.c.released_at.is_(None))
+    source = tickets.join(decisions, decisions.c.id == tickets.c.decision_id)
+    source = source.outerjoin(assignments, in_force)
+    clocks: list[Any] = []
+    for target in _SHOWN:
+        clock = sla_clocks.alias(target)
+        of_ticket = and_(clock.c.ticket_id == tickets.c.id, clock.c.target == target)
+        source = source.outerjoin(clock, of_ticket)
+        clocks += [clock.c[name].label(f"{target}_clock_{name}") for name in _STANDING]
+    return select(
+        tickets.c.id.label("key"),
+        tickets.c.payload,
+        tickets.c.received_at,
+        decisions.c.catalog_version,
+        decisions.c.policy_version,
+        decisions.c.decided_at,
+        decisions.c.sla_value,
+        decisions.c.sla_unit,
+        decisions.c.response_due_at,
+        decisions.c.resolution_due_at,
+        decisions.c.details,
+        assignments.c.details.label("assignment"),
+        *clocks,
+    ).select_from(source)
+
+
+def decision_row(run_id: str, item: TriagedTicket) -> dict[str, Any]:
+    """A decision as a row."""
+    classification, label = item.classification, item.classification.label
+    category, kind = label or ("", "")
+    # NUL cannot occur in ticket text (sources remove it) and sorts before everything else ...
+    # but PostgreSQL refuses it, so the next one up separates the parts.
+    parts = (*map(str.casefold, (category, kind, item.ticket.short_description)), item.ticket.id)
+    return {
+        "ticket_id": item.key,
+        "run_id": run_id,
+        "input_hash": item.ticket.content_hash,
+        "catalog_version": item.catalog_version,
+        "policy_version": item.policy_version,
+        "request_category": category,
+        "request_type": kind,
+        "confidence": classification.confidence,
+        "decided_by": classification.decided_by,
+        "model": classification.model,
+        "model_version": classification.model_version,
+        "needs_review": classification.needs_review,
+        "priority": item.priority.priority,
+        "sla_value": item.sla.value if item.sla else None,
+        "sla_unit": item.sla.unit if item.sla else None,
+        "response_due_at": item.response_due_at,
+        "resolution_due_at": item.resolution_due_at,
+        "decided_at": item.decided_at,
+        "details": {
+            "classification": classification_json.dump_python(classification, mode="json"),
+            "priority": priority_json.dump_python(item.priority, mode="json"),
+        },
+        "sort_key": "\x01".join(parts),
+    }
+
+
+def _clocks(row: Row[Any]) -> Iterator[SlaStanding]:
+    """What the clocks in a row of `_triaged` say."""
+    values = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for it)
+    for target in _SHOWN:
+        if values[f"{target}_clock_target"]:
+            yield SlaStanding(**{name: values[f"{target}_clock_{name}"] for name in _STANDING})
+
+
+def read_triaged(row: Row[Any]) -> TriagedTicket:
+    """A row of `_triaged` as a record; due dates are those of the clocks, once there are any."""
+    clocks = {clock.target: clock for clock in _clocks(row)}
+    response, resolution = clocks.get("response"), clocks.get("resolution")
+    sla = None
+    if row.sla_value is not None:
+        sla = Sla(value=row.sla_value, unit=SlaUnit(row.sla_unit))
+    return TriagedTicket(
+        key=row.key,
+        ticket=ticket_json.validate_python(row.payload),
+        received_at=row.received_at,
+        classification=classification_json.validate_python(row.details["classification"]),
+        catalog_version=row.catalog_version,
+        policy_version=row.policy_version,
+        decided_at=row.decided_at,
+        sla=sla,
+        response_due_at=response.due_at if response else row.response_due_at,
+        resolution_due_at=resolution.due_at if resolution else row.resolution_due_at,
+        priority=priority_json.validate_python(row.details["priority"]),
+        assignment=assignment_json.validate_python(row.assignment) if row.assignment else None,
+        clocks=tuple(clocks.values()),
+    )
