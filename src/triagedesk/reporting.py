@@ -110,9 +110,10 @@ def deliver(desk: Desk, stored: StoredReport) -> SentReport:
     return sent
 
 
-def resend(desk: Desk, report_id: str, to: tuple[str, ...]) -> list[SentReport]:
+def resend(desk: Desk, report_id: str, to: tuple[str, ...], *, by: str = "cli") -> list[SentReport]:
     """Send one report again, to `to` or to whom the settings say; or all unsent ones.
 
+    An unsent one goes to those who have not got it; one that was sent goes to everyone once more.
     Raises NotFoundError.
     """
     if not report_id:
@@ -121,10 +122,11 @@ def resend(desk: Desk, report_id: str, to: tuple[str, ...]) -> list[SentReport]:
         return [deliver(desk, stored) for stored in unsent]
     with desk.store.begin() as transaction:
         stored = find(transaction, report_id)
-        transaction.forget_deliveries(report_id)
+        again = bool(to) or stored.state != "unsent"
+        transaction.forget_deliveries(report_id, delivered=again)
         transaction.redirect_report(report_id, to or stored.recipients)
         transaction.audit(
-            "report resent", report_id, actor="cli", at=desk.now(), details={"to": list(to)}
+            "report resent", report_id, actor=by, at=desk.now(), details={"to": list(to)}
         )
         stored = find(transaction, report_id)
     return [deliver(desk, stored)]

@@ -317,6 +317,20 @@ def test_one_of_two_recipients_refused_keeps_the_other_from_getting_it_twice(
     assert len(set(message_ids(desk))) == 1
 
 
+def test_resending_by_hand_spares_those_who_have_it(desk: WholeDesk) -> None:
+    desk.settings["EMAIL_RECIPIENT"] = BOTH
+    desk.smtp.script(Fault(at="RCPT", match=DEPUTY, reply="550 5.1.1 no such mailbox"))
+    assert desk.run().code == 4
+    desk.smtp.script()
+    [report] = ids_of(desk)
+
+    assert desk.cli("report", "resend", report).code == 0
+    assert [m.recipients for m in desk.smtp.messages] == [(LEAD,), (DEPUTY,)]
+
+    assert desk.cli("report", "resend", report).code == 0, "sent: once more, to everyone"
+    assert [m.recipients for m in desk.smtp.messages][2:] == [(LEAD, DEPUTY)]
+
+
 def test_a_connection_lost_during_data_loses_and_doubles_nothing(desk: WholeDesk) -> None:
     desk.smtp.script(Fault(at="BODY", drop=True, times=1))
     # A small message is on its way as a whole before the drop is felt: then it may have arrived,

@@ -117,9 +117,19 @@ def test_forgotten_deliveries_are_those_of_one_report(store: Store) -> None:
     with store.begin() as transaction:
         transaction.save_delivery("1", a_delivery())
         transaction.save_delivery("2", a_delivery())
-        transaction.forget_deliveries("1")
+        transaction.forget_deliveries("1", delivered=True)
     assert get(store, "1").deliveries == ()
     assert get(store, "2").deliveries == (a_delivery(),)
+
+
+def test_refusals_can_be_forgotten_without_forgetting_who_has_it(store: Store) -> None:
+    put(store, a_report("1"))
+    has_it = a_delivery(recipient="a@example.com", state="delivered")
+    with store.begin() as transaction:
+        transaction.save_delivery("1", has_it)
+        transaction.save_delivery("1", a_delivery(recipient="b@example.com", state="parked"))
+        transaction.forget_deliveries("1", delivered=False)
+    assert get(store, "1").deliveries == (has_it,)
 
 
 def test_a_message_id_is_used_once(store: Store) -> None:

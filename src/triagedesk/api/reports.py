@@ -15,6 +15,7 @@ from triagedesk.api.common import (
     Cursor,
     Limit,
     ReportId,
+    actor_of,
     answers,
     cursor_of,
     id_of,
@@ -97,7 +98,7 @@ def resend_report(
         name = reporting.find(transaction, id_of(report_id)).id
     try:
         with hold(service.store, "run"):
-            sent = reporting.resend(service.desk, name, tuple(given.to))
+            sent = reporting.resend(service.desk, name, tuple(given.to), by=actor_of(request))
     except StoreBusy as error:
         raise ApiProblem(409, error.message, headers={"Retry-After": "10"}) from error
     errors = {recipient: words for item in sent for recipient, words in item.errors.items()}

@@ -88,9 +88,12 @@ class ReportQueries(Queries):
             .values(recipients=list(recipients) if recipients else null(), state="unsent")
         )
 
-    def forget_deliveries(self, report_id: str) -> None:
-        """Forget who has a report already, so that it can be sent once more on request."""
-        self.connection.execute(delete(deliveries).where(deliveries.c.report_id == report_id))
+    def forget_deliveries(self, report_id: str, *, delivered: bool) -> None:
+        """Forget refusals and, where so asked, who has a report already."""
+        forgotten = delete(deliveries).where(deliveries.c.report_id == report_id)
+        if not delivered:
+            forgotten = forgotten.where(deliveries.c.state != "delivered")
+        self.connection.execute(forgotten)
 
     def save_delivery(self, report_id: str, delivery: Delivery) -> None:
         """Record what became of one recipient's copy."""
