@@ -125,7 +125,7 @@ class ClassifiedFile:
     broken: tuple[BrokenTicket, ...]
 
 
-def classify_file(settings: Settings) -> ClassifiedFile:
+def classify_file(settings: Settings, progress: Progress) -> ClassifiedFile:
     """Classify the tickets the settings name; no store is touched."""
     app.configure_logging(settings)
     document = app.the_catalog_source(settings).load()
@@ -133,7 +133,13 @@ def classify_file(settings: Settings) -> ClassifiedFile:
         document.text if document else "", origin=app.the_catalog_source(settings).origin
     )
     fetched = app.ticket_source(settings).fetch("")
-    answers, _ = pipeline.classify(app.classifier(settings, None), fetched.tickets, catalog)
+    progress.start("Classifying", len(fetched.tickets))
+    classifier = app.classifier(settings, None)
+    answers: list[Classification] = []
+    for start in range(0, len(fetched.tickets), pipeline.CHUNK):
+        chunk = fetched.tickets[start : start + pipeline.CHUNK]
+        answers += pipeline.classify(classifier, chunk, catalog)[0]
+        progress.advance(len(chunk))
     return ClassifiedFile(
         classified=tuple(zip(fetched.tickets, answers, strict=True)), broken=fetched.broken
     )
@@ -169,7 +175,7 @@ def evaluate_labelled(
     )
 
 
-def assign_dataset(path: Path) -> dict[str, Any]:
+def assign_dataset(path: Path, progress: Progress) -> dict[str, Any]:
     """Assign a dataset's tickets among its own agents; JSON types, each ticket in one list."""
     settings = load_settings()
     # Read once: standard input cannot be read again for the agents.
@@ -189,5 +195,6 @@ def assign_dataset(path: Path) -> dict[str, Any]:
         priority_policy=app.priority_policy(settings),
         assign_policy=AssignPolicy(),
         now=datetime.now(UTC),
+        progress=progress,
     )
     return dataset.as_json(one_off, fetched.broken)

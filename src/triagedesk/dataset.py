@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from triagedesk.agents import Agent
+from triagedesk.agents import Agent, SkillNeed
 from triagedesk.assign import AssignPolicy, BatchAssignment, WorkItem, assign_batch
-from triagedesk.desk import SkillReader
-from triagedesk.pipeline import priority_of
+from triagedesk.desk import Progress, SkillReader
+from triagedesk.pipeline import CHUNK, priority_of
 from triagedesk.priority import PriorityDecision, PriorityPolicy
 from triagedesk.tickets import BrokenTicket, Ticket, TriagedTicket
 
@@ -37,10 +37,17 @@ def assign_one_off(
     priority_policy: PriorityPolicy,
     assign_policy: AssignPolicy,
     now: datetime,
+    progress: Progress,
 ) -> OneOff:
     """Steps 5 and 6 for tickets and agents given together: no catalog, no store."""
     skills = sorted({name for agent in agents for name in agent.skills})
-    needs = skill_reader.needs([ticket.text for ticket in tickets], skills)
+    progress.start("Reading what tickets need", len(tickets))
+    needs: list[tuple[SkillNeed, ...]] = []
+    for start in range(0, len(tickets), CHUNK):
+        chunk = tickets[start : start + CHUNK]
+        needs += skill_reader.needs([ticket.text for ticket in chunk], skills)
+        progress.advance(len(chunk))
+    progress.start("Assigning", None)
     priorities = tuple(priority_of(ticket, priority_policy) for ticket in tickets)
     items = [
         WorkItem(

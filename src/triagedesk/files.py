@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
 
 from triagedesk.errors import OutputError
+
+
+def _keep_name(folder: Path) -> None:
+    """Make a rename outlive a power cut: what is recorded as written must be there afterwards."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot, and say so this way
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -24,6 +37,7 @@ def write_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+            _keep_name(path.parent)
         except BaseException:
             part.unlink(missing_ok=True)
             raise

@@ -22,10 +22,12 @@ def classify(
     as_json: options.AsJson = False,
 ) -> None:
     """Classify tickets with the local model and, where one is configured, the LLM."""
-    from triagedesk.cli.show import classifications_as_json, show_classifications  # noqa: PLC0415
+    from triagedesk.cli.show import Bars, classifications_as_json, show_classifications  # noqa: PLC0415
     from triagedesk.commands import classify_file  # noqa: PLC0415 (slow to import)
 
-    result = classify_file(options.settings(tickets=tickets, catalog=catalog))
+    settings = options.settings(tickets=tickets, catalog=catalog)
+    with Bars() as bars:
+        result = classify_file(settings, bars)
     if as_json:
         document = classifications_as_json(result.classified)
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -46,9 +48,11 @@ def assign(
     ] = None,
 ) -> None:
     """Assign a dataset's tickets to its agents, all at once, and say why."""
-    from triagedesk.commands import assign_dataset  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import Bars  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import assign_dataset  # noqa: PLC0415
 
-    answer = json.dumps(assign_dataset(dataset), ensure_ascii=False, indent=2)
+    with Bars() as bars:
+        answer = json.dumps(assign_dataset(dataset, bars), ensure_ascii=False, indent=2)
     if output is None:
         typer.echo(answer)
         return

@@ -94,6 +94,7 @@ def _header_addresses(texts: Iterable[str]) -> Iterator[Address]:
         try:
             local, _, domain = envelope_address(text).rpartition("@")
         except ValueError:
+            # The SMTP channel refuses what is no address; a header names the others only.
             continue
         name = clean_name(_split(text)[0])
         yield Address(display_name=name, username=local, domain=domain)
