@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what it imports, when it first does: to compile all of it takes longer than a run.
+PIP_INSTALL := $(PIP) install --no-compile
 # What `run` is given, e.g. make run ARGS="--dry-run"
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help install install-dev run test lint type-check check excel wheel format lock clean
+.PHONY: help install install-dev install-large run test lint type-check check excel wheel format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,8 +26,8 @@ $(VENV)/.python:
 
 $(VENV)/.installed: $(VENV)/.python requirements.lock pyproject.toml
 	@echo "Installing the locked dependencies into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m triagedesk.classify.weights
 	@touch $@
 
@@ -33,8 +35,11 @@ install-dev: $(VENV)/.installed-dev ## the same and the tools that tests and che
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Installing the locked development tools into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
+
+install-large: install-dev ## the same and what few tests and the benchmarks ask for
+	@$(PIP_INSTALL) --require-hashes -r requirements-large.lock
 
 run: install ## the main job: your desk when configured, else the sample
 	@$(BIN)/triagedesk run $(ARGS)
@@ -69,6 +74,8 @@ lock: ## resolve the dependencies anew (needs uv)
 	  --group build pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  --group build --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  --group large -o requirements-large.lock
 
 clean: ## remove everything that was made, but for .env and out/
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from support.evaluations import A, B, C, an_evaluation, an_outcome
 from triagedesk.classify import Usage
@@ -162,13 +161,14 @@ def test_an_evaluation_of_nothing_has_figures() -> None:
 
 @given(some_outcomes)
 def test_figures_agree_with_scikit_learn(outcomes: list[Outcome]) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
     found = figures.figures_of(an_evaluation(outcomes))
     truth = [str(o.truth) for o in outcomes]
     answers = [str(o.answer) for o in outcomes]
     labels = sorted({*truth, *answers} - {"None"})
 
-    assert found.accuracy.value == pytest.approx(accuracy_score(truth, answers))
-    precision, recall, f1, support = precision_recall_fscore_support(
+    assert found.accuracy.value == pytest.approx(metrics.accuracy_score(truth, answers))
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
         truth, answers, labels=labels, zero_division=0.0
     )
     assert [str(c.label) for c in found.classes] == labels
@@ -178,7 +178,7 @@ def test_figures_agree_with_scikit_learn(outcomes: list[Outcome]) -> None:
     assert [c.support for c in found.classes] == list(support)
     assert found.macro_f1 == pytest.approx(np.mean(f1))
     matrix = figures.confusion_matrix(outcomes, [c.label for c in found.classes])
-    expected = confusion_matrix(truth, answers, labels=[*labels, "None"])
+    expected = metrics.confusion_matrix(truth, answers, labels=[*labels, "None"])
     assert matrix.tolist() == expected[: len(labels)].tolist()
 
 
