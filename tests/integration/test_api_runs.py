@@ -115,7 +115,7 @@ def test_a_run_started_twice_is_refused(server: ApiServer) -> None:
 def test_a_stopped_or_killed_server_leaves_a_run_to_the_next_one(
     tmp_path: Path, store_url: str, number: int
 ) -> None:
-    body = a_large_batch(6000)
+    body = a_large_batch(SYNC_TICKETS + 1000)
     with ApiServer.running(tmp_path, store_url) as first:
         run = first.post("/v1/ticket-assignment", body)
         wait_for(lambda: first.get(f"/v1/runs/{run['id']}")["done"] > 0)

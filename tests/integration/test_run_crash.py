@@ -28,8 +28,7 @@ def llm() -> Iterator[LlmServer]:
 
 def hold(desk: WholeDesk, llm: LlmServer, step: str, seconds: float = 0) -> Running:
     """Start a run and return when it hangs in `step`."""
-    # The mail server cannot be woken up at the end of a test, the others can.
-    seconds = seconds or (60 if step in ("fetch", "catalog", "llm") else 6)
+    seconds = seconds or 60
     desk.settings["HTTP_TIMEOUT"] = "90"
     seen: dict[str, Callable[[], object]] = {
         "fetch": lambda: desk.asked,
@@ -191,12 +190,13 @@ def under_way(desk: WholeDesk, running: Running) -> bool:
 
 
 def test_a_second_run_is_refused_while_the_first_lives(desk: WholeDesk, llm: LlmServer) -> None:
-    first = hold(desk, llm, "catalog", seconds=6)
+    first = hold(desk, llm, "catalog")
     second = desk.run()
     assert second.code == 6
     assert "another run of this desk is in progress (process" in second.err
     assert second.out == ""
     assert desk.cli("report", "resend").code == 6
+    desk.helpdesk.hurry()
     assert first.outcome().code == 0
     well_again(desk)
     assert desk.run().code == 0
@@ -204,8 +204,9 @@ def test_a_second_run_is_refused_while_the_first_lives(desk: WholeDesk, llm: Llm
 
 
 def test_a_dry_run_may_run_beside_another(sqlite_desk: WholeDesk, llm: LlmServer) -> None:
-    first = hold(sqlite_desk, llm, "catalog", seconds=6)
+    first = hold(sqlite_desk, llm, "catalog")
     assert sqlite_desk.run("--dry-run").code == 0
+    sqlite_desk.helpdesk.hurry()
     assert first.outcome().code == 0
     sqlite_desk.check_books(tickets_expected=5)
 

@@ -129,6 +129,7 @@ class HelpdeskServer:
         self.catalog = catalog
         self.credentials = {"api_key": api_key, "api_secret": api_secret}
         self.stopping = threading.Event()
+        self.hurried = threading.Event()
         self._port = port
         self._log = log
         self._tls = tls
@@ -142,6 +143,7 @@ class HelpdeskServer:
     def start(self) -> Self:
         """Listen; ready when it returns."""
         self.stopping.clear()
+        self.hurried.clear()
         server = _Server(self._port, self)
         self._server = server
         if self._tls is not None:
@@ -160,11 +162,16 @@ class HelpdeskServer:
     def stop(self) -> None:
         """Stop listening; answers under way are cut off."""
         self.stopping.set()
+        self.hurried.set()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
         self._server = self._thread = None
+
+    def hurry(self) -> None:
+        """Give the answers that are being held back, and hold none back from now on."""
+        self.hurried.set()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -287,7 +294,9 @@ class _Handler(BaseHTTPRequestHandler):
             at=time.time(),
         )
         reply = self.server.desk.reply_to(request)
-        if reply.delay and self.server.desk.stopping.wait(reply.delay):
+        if reply.delay:
+            self.server.desk.hurried.wait(reply.delay)
+        if self.server.desk.stopping.is_set():
             reply = Reply(cut=True)
         if reply.cut:
             self.close_connection = True

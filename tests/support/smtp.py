@@ -104,6 +104,7 @@ class SmtpServer:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
         self.certificates = Certificates.make(self.folder / "tls")
 
     def __enter__(self) -> Self:
@@ -120,6 +121,7 @@ class SmtpServer:
 
     def start(self) -> None:
         """Listen, on the same port as before when there was one."""
+        self._stopping.clear()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -130,6 +132,7 @@ class SmtpServer:
 
     def stop(self) -> None:
         """Close the port and every connection."""
+        self._stopping.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -139,6 +142,10 @@ class SmtpServer:
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=10)
+
+    def pause(self, seconds: float) -> None:
+        """Be slow, but not to end."""
+        self._stopping.wait(seconds)
 
     def script(self, *faults: Fault) -> None:
         """From now on do these wrong, and nothing else."""

@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import struct
-import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Protocol
@@ -74,6 +73,9 @@ class Host(Protocol):
     def fault(self, at: str, what: str) -> Fault | None:
         """The fault to commit now, if any."""
 
+    def pause(self, seconds: float) -> None:
+        """Be slow, but not to end."""
+
     def log(self, line: str) -> None:
         """Remember a command."""
 
@@ -126,7 +128,7 @@ class Session:
         if fault is None:
             self._say(normal)
             return True
-        time.sleep(fault.delay)
+        self._server.pause(fault.delay)
         if fault.reply:
             self._say(fault.reply)
         if fault.drop:
@@ -254,7 +256,7 @@ class Session:
         if not refused and not (fault and fault.forget):
             self._server.keep(received)
         if fault:
-            time.sleep(fault.delay)
+            self._server.pause(fault.delay)
             if fault.reply:
                 self._say(fault.reply)
             if fault.drop:
