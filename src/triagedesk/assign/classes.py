@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
 from triagedesk.agents import SkillNeed
 from triagedesk.assign.records import AssignPolicy, WorkItem
-from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Roster, fold
-from triagedesk.assign.score import fallback_cost, need_strength
-from triagedesk.assign.tables import Floats, Ints
+from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Roster
+from triagedesk.assign.score import fallback_cost, fold, need_strength
+from triagedesk.assign.tables import Flags, Floats, Ints
 from triagedesk.errors import Problem, TicketsError
 from triagedesk.priority import order_key
 
 #: The strongest needs of a ticket that count; a ticket that names more is not read to the end.
 MOST_NEEDS = 12
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOBODY_STAYS: Mapping[str, tuple[str, float]] = MappingProxyType({})
 
 #: (row of the skill table, strength) by falling strength, and the sum of all strengths.
 Profile = tuple[tuple[tuple[int, float], ...], float]
-#: Profile number, priority, group, affinity by column.
-Key = tuple[int, int, int, tuple[tuple[int, float], ...]]
+#: (open agent, affinity 0-1, what staying with them is worth) by rising agent.
+Ties = tuple[tuple[int, float, float], ...]
+#: Profile number, priority, row of `members`, ties.
+Key = tuple[int, int, int, Ties]
+#: Who may take a ticket that somebody declined: row of its group, and ids of who declined.
+Crew = tuple[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,14 +56,19 @@ class Classes:
     strengths: Floats
     #: How many needs a class has that someone on the roster has; 0 is "goes by load".
     needs: Ints
-    #: Row of the group table, ANY_GROUP or NO_SUCH_GROUP.
+    #: Row of `members`: of a group, then of a crew; or ANY_GROUP or NO_SUCH_GROUP.
     group: Ints
+    #: Whether an open agent may take a ticket, as far as groups and declining go.
+    members: Flags
+    #: Those rows of `members` that come after the groups.
+    crews: tuple[Crew, ...]
     #: Cost of going to someone without any needed skill; 0 where none is needed or none exists.
     fallback: Floats
-    #: Affinity in three columns (class, open agent, 0-1), by rising class.
+    #: Affinity in four columns (class, open agent, 0-1, worth of staying), by rising class.
     affinity_row: Ints
     affinity_column: Ints
     affinity: Floats
+    staying: Floats
 
     def __len__(self) -> int:
         return len(self.count)
@@ -119,11 +131,20 @@ def work_order(items: Sequence[WorkItem]) -> list[int]:
     return sorted(range(len(items)), key=keys.__getitem__)
 
 
-def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy) -> Classes:
-    """Merge tickets that need the same; raises TicketsError naming every ticket not valid."""
+def read_classes(
+    items: Sequence[WorkItem],
+    roster: Roster,
+    policy: AssignPolicy,
+    staying: Mapping[str, tuple[str, float]] = NOBODY_STAYS,
+) -> Classes:
+    """Merge tickets that need the same; raises TicketsError naming every ticket not valid.
+
+    `staying` says with whom a ticket is, by id, and what it is worth to leave it there.
+    """
     check_items(items)
     order = work_order(items)
-    keys, members, profiles = _merge(items, order, roster, policy)
+    crews = _Crews(roster)
+    keys, members, profiles = _merge(items, order, crews, policy, staying)
     # Most needs first, so that the classes with a j-th need are always the first rows; then by
     # the first ticket in order of work, which does not depend on the order of the items.
     rows = sorted(range(len(keys)), key=lambda row: -len(profiles[keys[row][0]][0]))
@@ -134,7 +155,7 @@ def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy
     weight = np.array([policy.urgency[key[1] - 1] for key in keys], np.float64)
     group = np.array([key[2] for key in keys], np.int64)
     skill, strength, strengths, needs = _needs_tables([profiles[key[0]] for key in keys], roster)
-    affinities = [(row, column, value) for row, key in enumerate(keys) for column, value in key[3]]
+    ties = [(row, *tie) for row, key in enumerate(keys) for tie in key[3]]
     return Classes(
         order=np.array(order, np.int64)[rank],
         rank=rank,
@@ -146,16 +167,24 @@ def read_classes(items: Sequence[WorkItem], roster: Roster, policy: AssignPolicy
         strengths=strengths,
         needs=needs,
         group=group,
+        members=crews.members(),
+        crews=crews.made,
         fallback=np.where(needs > 0, fallback_cost(weight, policy), 0.0),
-        affinity_row=np.array([row for row, _, _ in affinities], np.int64),
-        affinity_column=np.array([column for _, column, _ in affinities], np.int64),
-        affinity=np.array([value for _, _, value in affinities], np.float64),
+        affinity_row=np.array([tie[0] for tie in ties], np.int64),
+        affinity_column=np.array([tie[1] for tie in ties], np.int64),
+        affinity=np.array([tie[2] for tie in ties], np.float64),
+        staying=np.array([tie[3] for tie in ties], np.float64),
     )
 
 
 def _merge(
-    items: Sequence[WorkItem], order: Sequence[int], roster: Roster, policy: AssignPolicy
+    items: Sequence[WorkItem],
+    order: Sequence[int],
+    crews: _Crews,
+    policy: AssignPolicy,
+    staying: Mapping[str, tuple[str, float]],
 ) -> tuple[list[Key], list[list[int]], list[Profile]]:
+    roster = crews.roster
     reader = _ProfileReader(roster, policy)
     by_identity: dict[int, int] = {}
     profiles: dict[Profile, int] = {}
@@ -170,8 +199,12 @@ def _merge(
         group = groups.get(item.group)
         if group is None:
             group = groups[item.group] = group_row(item.group, roster)
-        affinity = _affinity_key(item, roster.columns) if item.affinity else ()
-        key = (profile, int(item.priority), group, affinity)
+        if item.declined_by:
+            group = crews.row(group, item.declined_by)
+        ties: Ties = ()
+        if item.affinity or item.ticket_id in staying:
+            ties = _ties(item, roster.columns, staying.get(item.ticket_id, ("", 0.0)))
+        key = (profile, int(item.priority), group, ties)
         places = classes.get(key)
         if places is None:
             classes[key] = [place]
@@ -192,6 +225,10 @@ class _ProfileReader:
 
         Without any skill that someone on the roster has it is empty: such tickets go by load.
         """
+        if len(needs) == 1:
+            name, strength = self._read(needs[0])
+            row = self._skills.get(name)
+            return ((), 0.0) if row is None else (((row, strength),), strength)
         strengths: dict[str, float] = {}
         for need in needs:
             name, strength = self._read(need)
@@ -217,13 +254,54 @@ def group_row(group: str, roster: Roster) -> int:
     return roster.groups.get(fold(group), NO_SUCH_GROUP)
 
 
-def _affinity_key(item: WorkItem, columns: dict[str, int]) -> tuple[tuple[int, float], ...]:
-    known = (
-        (columns[agent_id], float(value))
-        for agent_id, value in item.affinity.items()
-        if value and agent_id in columns
+class _Crews:
+    """Who may take tickets that somebody declined, each different crew once."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.roster = roster
+        self._rows: dict[Crew, int] = {}
+
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        return frozenset(agent.id for agent in self.roster.everyone)
+
+    @property
+    def made(self) -> tuple[Crew, ...]:
+        """Every crew, in order of its row."""
+        return tuple(self._rows)
+
+    def row(self, group: int, declined_by: frozenset[str]) -> int:
+        """Row of `members` for a group without those who declined."""
+        declined = tuple(sorted(declined_by & self._ids))
+        if not declined or group == NO_SUCH_GROUP:
+            return group
+        return self._rows.setdefault((group, declined), len(self.roster.groups) + len(self._rows))
+
+    def members(self) -> Flags:
+        """The groups' members, then the crews', then NO_SUCH_GROUP and ANY_GROUP."""
+        table = self.roster.members
+        if not self._rows:
+            return table
+        more = table[[group for group, _ in self._rows]]
+        for row, (_, declined) in enumerate(self._rows):
+            more[
+                row, [self.roster.columns[id_] for id_ in declined if id_ in self.roster.columns]
+            ] = False
+        return np.concatenate([table[:NO_SUCH_GROUP], more, table[NO_SUCH_GROUP:]])
+
+
+def _ties(item: WorkItem, columns: dict[str, int], stays: tuple[str, float]) -> Ties:
+    known = {id_: float(value) for id_, value in item.affinity.items() if value}
+    agent_id, worth = stays
+    if worth:
+        known.setdefault(agent_id, 0.0)
+    return tuple(
+        sorted(
+            (columns[id_], value, worth if id_ == agent_id else 0.0)
+            for id_, value in known.items()
+            if id_ in columns
+        )
     )
-    return tuple(sorted(known))
 
 
 def _needs_tables(profiles: Sequence[Profile], roster: Roster) -> tuple[Ints, Floats, Floats, Ints]:

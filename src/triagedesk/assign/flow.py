@@ -112,7 +112,7 @@ def solve_flow(network: Network) -> Flow:
     worth, count = network.worth, network.count
     classes, agents = len(worth.classes), len(worth.roster.open)
     group, pool_number = np.unique(worth.classes.group, return_inverse=True)
-    pool_of, pool_agent = np.nonzero(worth.roster.members[group])
+    pool_of, pool_agent = np.nonzero(worth.classes.members[group])
     first_pool, sink = classes + agents, classes + agents + len(group)
     every = np.arange(classes)
     room = np.bincount(network.slot_agent, minlength=agents)

@@ -167,7 +167,7 @@ def outside_gain(worth: Worth, price: Floats) -> Floats:
     classes = worth.classes
     unassigned = -deferral_cost(classes.weight, worth.policy)
     groups, number = np.unique(classes.group, return_inverse=True)
-    cheapest = np.where(worth.roster.members[groups], price, np.inf).min(axis=1, initial=np.inf)
+    cheapest = np.where(worth.classes.members[groups], price, np.inf).min(axis=1, initial=np.inf)
     gain: Floats = np.maximum(unassigned, -classes.fallback - cheapest[number])
     return gain
 

@@ -36,6 +36,8 @@ class WorkItem:
     requester: str = ""
     #: Agent id -> 0-1: how much is gained by keeping it with someone who knows the matter.
     affinity: Mapping[str, float] = field(default_factory=dict)
+    #: Agents who declined it earlier: it never comes back to them.
+    declined_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from triagedesk.agents import Agent
 from triagedesk.assign.records import AssignPolicy
-from triagedesk.assign.score import closed_reason
+from triagedesk.assign.score import closed_reason, fold, levels_of
 from triagedesk.assign.tables import Flags, Ints, Singles
 from triagedesk.errors import AgentsError, Problem
 
@@ -61,11 +61,6 @@ class Roster:
         return self.capacity - self.load
 
 
-def fold(name: str) -> str:
-    """A skill or group name as it is compared: letter case and outer spaces do not count."""
-    return name.strip().casefold()
-
-
 def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) -> Roster:
     """Lay the agents out as tables; raises AgentsError naming every agent that is not valid."""
     check_agents(agents)
@@ -76,6 +71,14 @@ def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) ->
     for agent, why in zip(everyone, reasons, strict=True):
         if why:
             closed.setdefault(why, []).append(agent)
+    names = {why: tuple(sorted(closed[why], key=_by_name)) for why in sorted(closed)}
+    return lay_out(everyone, opened, names)
+
+
+def lay_out(
+    everyone: tuple[Agent, ...], opened: tuple[Agent, ...], closed: dict[str, tuple[Agent, ...]]
+) -> Roster:
+    """The tables of a roster: everyone and the open agents in order of id."""
     skills = _number({fold(skill) for agent in everyone for skill in agent.skills})
     spelled = {fold(skill): skill for agent in reversed(everyone) for skill in agent.skills}
     groups = _number({fold(group) for agent in everyone for group in agent.groups})
@@ -84,7 +87,7 @@ def read_roster(agents: Sequence[Agent], now: datetime, policy: AssignPolicy) ->
     return Roster(
         everyone=everyone,
         open=opened,
-        closed={why: tuple(sorted(closed[why], key=_by_name)) for why in sorted(closed)},
+        closed=closed,
         load=np.array([min(agent.load, UNLIMITED) for agent in opened], np.int64),
         capacity=np.array([min(agent.capacity, UNLIMITED) for agent in opened], np.int64),
         experience_rank=np.array([ranks[agent.experience] for agent in opened], np.int64),
@@ -133,11 +136,7 @@ def _number(names: set[Name]) -> dict[Name, int]:
 
 
 def _levels(agent: Agent, skills: dict[str, int]) -> dict[int, int]:
-    levels: dict[int, int] = {}
-    for skill, level in agent.skills.items():
-        row = skills[fold(skill)]
-        levels[row] = max(level, levels.get(row, 0))
-    return levels
+    return {skills[skill]: level for skill, level in levels_of(agent).items()}
 
 
 def _proficiency(levels: Sequence[dict[int, int]], skills: int) -> Singles:

@@ -37,6 +37,19 @@ if TYPE_CHECKING:
 EXPERIENCE = 1e-3
 
 
+def fold(name: str) -> str:
+    """A skill or group name as it is compared: letter case and outer spaces do not count."""
+    return name.strip().casefold()
+
+
+def levels_of(agent: Agent) -> dict[str, int]:
+    """An agent's skills, folded, the higher level where one is there twice."""
+    levels: dict[str, int] = {}
+    for skill, level in agent.skills.items():
+        levels[fold(skill)] = max(level, levels.get(fold(skill), 0))
+    return levels
+
+
 def is_here(agent: Agent) -> str:
     """Why an agent is not here; empty when they are."""
     return "" if agent.availability is Availability.AVAILABLE else agent.availability.value
@@ -47,7 +60,7 @@ def has_shift_left(agent: Agent, now: datetime, policy: AssignPolicy) -> str:
     if agent.shift_ends_at is None or agent.shift_ends_at - now >= policy.min_shift:
         return ""
     if agent.shift_ends_at <= now:
-        return "shift is over"
+        return "shift is over" if agent.shift is None else "off shift"
     return f"shift ends in under {policy.min_shift.total_seconds() / 60:.0f} min"
 
 

@@ -101,7 +101,7 @@ def _best_fit(worth: Worth, price: Floats) -> Ints:
 def _best_open(worth: Worth, price: Floats) -> Ints:
     """The two cheapest agents of each class's group; -1 for none."""
     groups, number = np.unique(worth.classes.group, return_inverse=True)
-    table = np.where(worth.roster.members[groups], -price, -np.inf)
+    table = np.where(worth.classes.members[groups], -price, -np.inf)
     return _two_highest(table)[number]
 
 

@@ -55,8 +55,8 @@ class Worth:
             np.maximum(best[:some], more, out=best[:some])
             total[:some] += more
         lacking = best <= 0
-        if (classes.group[rows] != ANY_GROUP).any():
-            lacking |= ~self.roster.members[classes.group[rows]]
+        if (classes.group[rows] != ANY_GROUP).any() or not classes.members[ANY_GROUP].all():
+            lacking |= ~classes.members[classes.group[rows]]
         strengths = classes.strengths[rows, None].astype(np.float32)
         worth = skill_match(best, total, strengths, self.policy)
         worth *= classes.weight[rows, None].astype(np.float32)
@@ -69,7 +69,7 @@ class Worth:
         """Worth of every open pair of these classes (rising), -inf elsewhere."""
         worth = self.fit_table(rows)
         fallback = -self.classes.fallback[rows, None].astype(np.float32)
-        members = self.roster.members[self.classes.group[rows]]
+        members = self.classes.members[self.classes.group[rows]]
         np.copyto(worth, fallback, where=members & np.isneginf(worth))
         return worth
 
@@ -78,7 +78,7 @@ class Worth:
         first, last = np.searchsorted(classes.affinity_row, [rows[0], rows[-1] + 1])
         owners = classes.affinity_row[first:last]
         columns = classes.affinity_column[first:last]
-        known = np.isin(owners, rows) & self.roster.members[classes.group[owners], columns]
+        known = np.isin(owners, rows) & classes.members[classes.group[owners], columns]
         owners, columns = owners[known], columns[known]
         worth[np.searchsorted(rows, owners), columns] = self.pairs(owners, columns)[2]
 
@@ -93,19 +93,23 @@ class Worth:
             np.maximum(best, term, out=best)
             total += term
         match = skill_match(best, total, classes.strengths[rows], self.policy)
-        affinity = self._affinity(rows, columns)
-        worth = classes.weight[rows] * (match + affinity_value(affinity, self.policy))
+        affinity, staying = self._ties(rows, columns)
+        worth = classes.weight[rows] * (match + affinity_value(affinity, self.policy)) + staying
         return match, affinity, worth - np.where(best > 0, 0.0, classes.fallback[rows])
 
-    def _affinity(self, rows: Ints, columns: Ints) -> Floats:
+    def _ties(self, rows: Ints, columns: Ints) -> tuple[Floats, Floats]:
+        """Affinity, and what staying is worth."""
         classes = self.classes
         if not len(classes.affinity):
-            return np.zeros(len(rows))
+            return np.zeros(len(rows)), np.zeros(len(rows))
         agents = len(self.roster.open)
         known = classes.affinity_row * agents + classes.affinity_column
         asked = rows * agents + columns
         place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-        return np.where(known[place] == asked, classes.affinity[place], 0.0)
+        tied = known[place] == asked
+        return np.where(tied, classes.affinity[place], 0.0), np.where(
+            tied, classes.staying[place], 0.0
+        )
 
     def fit(self, rows: Ints, columns: Ints) -> Flags:
         """Whether open pairs are fit: the agent has a needed skill, or none is needed."""
