@@ -1,12 +1,16 @@
-"""Agents: skills, capacity, availability. `agents_parser.parse_agents` reads a roster."""
+"""Agents: skills, capacity, shifts, availability. `agents_parser.parse_agents` reads a roster."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+
+from triagedesk.sla.calendars import Calendar, Window
+from triagedesk.sla.working_time import microseconds, moment
 
 #: The most open work an agent may have where nobody says, in tickets.
 DEFAULT_CAPACITY = 20
@@ -72,6 +76,38 @@ class SkillNeed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shift:
+    """When an agent works, by the clock on the wall where they are."""
+
+    #: IANA name, e.g. `Europe/Berlin`.
+    time_zone: str
+    #: Seven weekdays from Monday, each with its hours.
+    week: tuple[tuple[Window, ...], ...]
+
+    def ends_at(self, now: datetime) -> datetime | None:
+        """When the shift that runs at `now` ends, in UTC; None when none runs.
+
+        Hours that touch are one shift. Raises CalendarError for a shift that cannot be.
+        """
+        at = microseconds(now, "now")
+        times = _calendar(self).working_time.intervals(at, at + _WEEK)
+        start, end = next(times, (None, at))
+        return moment(end) if start == at else None
+
+
+#: When the shift of somebody ended who is off shift: always the same, so that they stay the same.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+#: A shift without a break ends nowhere within this; microseconds.
+_WEEK = timedelta(days=8) // timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=1024)
+def _calendar(shift: Shift) -> Calendar:
+    """A shift's working time; kept, as many agents share one and it is long to work out."""
+    return Calendar(name="shift", zone=shift.time_zone, week=shift.week)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Agent:
     """Someone who resolves tickets."""
 
@@ -91,3 +127,15 @@ class Agent:
     email: str = ""
     #: When their current shift ends; None means no shift is kept.
     shift_ends_at: datetime | None = None
+    #: Their weekly hours; an end of the current shift that lies ahead comes before them.
+    shift: Shift | None = None
+
+    def on_shift(self, now: datetime) -> Agent:
+        """The agent as they are at `now`: the end of the shift follows from the weekly hours.
+
+        Outside these hours it is `LONG_AGO`.
+        """
+        stated = self.shift_ends_at is not None and self.shift_ends_at > now
+        if self.shift is None or stated:
+            return self
+        return replace(self, shift_ends_at=self.shift.ends_at(now) or LONG_AGO)

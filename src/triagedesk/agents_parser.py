@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from triagedesk.agents import DEFAULT_CAPACITY, Agent, Availability
+from triagedesk.agents import DEFAULT_CAPACITY, Agent, Availability, Shift
 from triagedesk.cleaning import clean_name, excerpt
-from triagedesk.errors import AgentsError, Problem
+from triagedesk.errors import AgentsError, CalendarError, Problem
 from triagedesk.formats import (
     Format,
     Unreadable,
@@ -20,6 +20,7 @@ from triagedesk.formats import (
     load_table,
     load_yaml,
 )
+from triagedesk.sla.loading import read_week
 from triagedesk.timestamps import parse_timestamp
 from triagedesk.words import whole_number
 from triagedesk.yamlsafe import FormatError
@@ -40,6 +41,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "groups": ("groups", "assignment_groups", "group"),
     "email": ("email",),
     "shift_ends_at": ("shift_ends_at",),
+    "shift": ("shift", "hours"),
 }
 _EXPERIENCE_WORDS = {
     "trainee": 0.0,
@@ -51,6 +53,9 @@ _EXPERIENCE_WORDS = {
     "principal": 10.0,
     "expert": 10.0,
 }
+_SHIFT_HINT = "e.g. {time_zone: Europe/Berlin, hours: {mon-fri: 09:00-17:00}}"
+#: A day will do to see whether a shift can be.
+_ANY_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 _Field = TypeVar("_Field")
 
 
@@ -155,6 +160,7 @@ class _Reader:
             groups=self.get("groups", _names, ()),
             email=self.get("email", _text, ""),
             shift_ends_at=self.get("shift_ends_at", _time, None),
+            shift=self.shift(),
         )
 
     def problem(self, key: str, what: str, hint: str = "") -> None:
@@ -182,6 +188,17 @@ class _Reader:
             self.problem(key, f"{excerpt(value, limit=60) or 'it'} is {error}")
             return default
 
+    def shift(self) -> Shift | None:
+        """Weekly hours; None when there are none or they are wrong (noted)."""
+        value = self.raw("shift")
+        if value is None:
+            return None
+        shift, problems = shift_of(value)
+        for problem in problems:
+            where = problem.where.replace("shift", self.names["shift"], 1)
+            self.problems.append(replace(problem, where=f"{self.place}{where}"))
+        return shift
+
     def skills(self) -> Mapping[str, int]:
         """Skill -> proficiency; wrong ones are noted and left out."""
         value = self.raw("skills")
@@ -207,6 +224,55 @@ class _Reader:
                     self.problem(f"skills.{excerpt(skill)}", f"{shown or 'it'} is {error}")
             known.add(skill.casefold())
         return skills
+
+
+def shift_of(value: object) -> tuple[Shift | None, list[Problem]]:
+    """A shift from `{time_zone, hours: {mon-fri: "09:00-17:00"}}`, or every problem with it.
+
+    Text is read as a cell of a CSV file: `Europe/Berlin mon-fri 09:00-17:00`.
+    """
+    if isinstance(value, str):
+        value = _shift_parts(value)
+    if not isinstance(value, dict):
+        return None, [
+            Problem(
+                where="shift", what=f"not a shift: {excerpt(value, limit=60)}", hint=_SHIFT_HINT
+            )
+        ]
+    problems = [
+        Problem(where=f"shift.{excerpt(str(key), limit=60)}", what="is not known", hint=_SHIFT_HINT)
+        for key in value
+        if key not in ("time_zone", "hours")
+    ]
+    zone = value.get("time_zone", "UTC")
+    if not isinstance(zone, str) or not zone.strip():
+        what = f"unknown time zone {excerpt(zone, limit=60)}"
+        problems.append(Problem(where="shift.time_zone", what=what))
+    week, wrong = read_week(value.get("hours"), "shift.hours")
+    problems += wrong
+    if problems:
+        return None, problems
+    shift = Shift(time_zone=str(zone).strip(), week=week)
+    try:
+        shift.ends_at(_ANY_DAY)
+    except CalendarError as error:
+        return None, [
+            replace(
+                p, where=p.where.replace("calendars.shift", "shift").replace(".zone", ".time_zone")
+            )
+            for p in error.problems
+        ]
+    return shift, []
+
+
+def _shift_parts(text: str) -> object:
+    """A shift from a cell such as `Europe/Berlin mon-thu 09:00-17:00, fri 09:00-13:00`."""
+    zone, _, rest = text.strip().partition(" ")
+    hours: dict[str, list[str]] = {}
+    for part in re.split(r"[,;|]", rest):
+        days, _, window = part.strip().partition(" ")
+        hours.setdefault(days, []).append(window.strip())
+    return {"time_zone": zone, "hours": hours} if rest else text
 
 
 def _pairs(text: str) -> dict[str, str] | None:

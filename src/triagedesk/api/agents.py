@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from fastapi import Body, Query, Request, Response
 
+from triagedesk import desk_work
 from triagedesk.agents import Agent, Availability
 from triagedesk.api import examples
-from triagedesk.api.answers import AgentOut, AgentPage
+from triagedesk.api.answers import AgentOut, AgentPage, AvailabilityOut, PulledOut
 from triagedesk.api.common import (
     AgentId,
     Cursor,
@@ -22,13 +23,15 @@ from triagedesk.api.common import (
     id_of,
     mark_of,
     page,
+    refusals,
     service_of,
 )
 from triagedesk.api.problems import ApiProblem, Fault, Json
-from triagedesk.api.rendering import agent_out
+from triagedesk.api.rendering import agent_out, handed_out, pulled_out
 from triagedesk.api.routing import needs, router
 from triagedesk.api.wire import AgentFields, AvailabilityChange, NewAgent, refuse, skill_faults
 from triagedesk.cleaning import excerpt
+from triagedesk.desk_work import HandedOn
 from triagedesk.store import Transaction
 
 agents = router("agents")
@@ -44,7 +47,7 @@ def list_agents(
     """Agents on the roster by id, each with the load of now."""
     after = mark_of(cursor)
     with service_of(request).store.read() as transaction:
-        roster = transaction.roster()
+        roster = transaction.roster(service_of(request).desk.now())
     found = [
         agent for agent in roster if agent.id > after and availability in (None, agent.availability)
     ]
@@ -78,7 +81,7 @@ def create_agent(
         if given.current_load is not None:
             _set_load(transaction, agent.id, given.current_load, now)
         transaction.audit("agent created", agent.id, actor=actor_of(request), at=now)
-        stored = _find(transaction, agent.id)
+        stored = _find(transaction, agent.id, now)
     headers = {"Location": f"/v1/agents/{quote(agent.id, safe='')}"}
     return Json(agent_out(stored), status_code=201, headers=headers)
 
@@ -91,8 +94,9 @@ def create_agent(
 )
 def read_agent(request: Request, agent_id: AgentId) -> Json:
     """One agent with the load of now."""
-    with service_of(request).store.read() as transaction:
-        return Json(agent_out(_find(transaction, agent_id)))
+    service = service_of(request)
+    with service.store.read() as transaction:
+        return Json(agent_out(_find(transaction, agent_id, service.desk.now())))
 
 
 @agents.put(
@@ -118,7 +122,7 @@ def replace_agent(
         if given.current_load is not None:
             _set_load(transaction, agent.id, given.current_load, now)
         transaction.audit("agent replaced", agent.id, actor=actor_of(request), at=now)
-        return Json(agent_out(_find(transaction, agent.id)))
+        return Json(agent_out(_find(transaction, agent.id, now)))
 
 
 @agents.put(
@@ -132,18 +136,60 @@ def set_availability(
     agent_id: AgentId,
     given: Annotated[AvailabilityChange, Body(openapi_examples=examples.AVAILABILITY)],
 ) -> Json:
-    """Say whether an agent takes new work; what they have stays theirs."""
-    service = service_of(request)
+    """Say whether an agent takes new work; who goes hands back what they have not begun.
+
+    POST does the same and says what was handed back.
+    """
+    agent, _ = _set_availability(request, agent_id, given)
+    return Json(agent_out(agent))
+
+
+@agents.post(
+    "/agents/{agent_id}/availability",
+    operation_id="changeAvailability",
+    response_model=AvailabilityOut,
+    responses=answers(404, body=True),
+)
+def change_availability(
+    request: Request,
+    agent_id: AgentId,
+    given: Annotated[AvailabilityChange, Body(openapi_examples=examples.AVAILABILITY)],
+) -> Json:
+    """Say whether an agent takes new work; answers what they handed back, and who has it now.
+
+    Who goes away or offline keeps what they have begun. Who comes back gets what waits in the
+    queue and suits them.
+    """
+    agent, handed = _set_availability(request, agent_id, given)
+    handed_back = [handed_out(item) for item in handed]
+    return Json({"agent": agent_out(agent), "handed_back": handed_back})
+
+
+@agents.post(
+    "/agents/{agent_id}/next",
+    operation_id="nextTicket",
+    response_model=PulledOut,
+    responses=answers(404, 409),
+)
+def next_ticket(request: Request, agent_id: AgentId) -> Json:
+    """The ticket an agent should begin now: it is theirs from then on; accept it next.
+
+    Asked again before it is accepted, it is the same one. `ticket` is null where nothing waits
+    that is for them.
+    """
+    with refusals(None):
+        name, by = id_of(agent_id), actor_of(request)
+        return Json(pulled_out(desk_work.next_ticket(service_of(request).desk, name, by=by)))
+
+
+def _set_availability(
+    request: Request, agent_id: str, given: AvailabilityChange
+) -> tuple[Agent, list[HandedOn]]:
     availability = Availability.of(given.availability_status)
-    now = service.desk.now()
-    with service.store.begin_alone() as transaction:
-        known = _find(transaction, agent_id)
-        transaction.welcome([replace(known, availability=availability)], now)
-        details = {"availability": availability.value}
-        transaction.audit(
-            "availability set", known.id, actor=actor_of(request), at=now, details=details
+    with refusals(None):
+        return desk_work.set_availability(
+            service_of(request).desk, id_of(agent_id), availability, by=actor_of(request)
         )
-        return Json(agent_out(_find(transaction, known.id)))
 
 
 @agents.delete(
@@ -165,9 +211,10 @@ def remove_agent(request: Request, agent_id: AgentId) -> Response:
     return Response(status_code=204)
 
 
-def _find(transaction: Transaction, given: str) -> Agent:
+def _find(transaction: Transaction, given: str, now: datetime | None = None) -> Agent:
+    """An agent as they were put on the roster; with `now`, their shift as it is then."""
     name = id_of(given)
-    for agent in transaction.roster():
+    for agent in transaction.roster(now):
         if agent.id == name:
             return agent
     raise ApiProblem(404, f"there is no agent {excerpt(name)!r}")

@@ -1,15 +1,14 @@
-"""`/v1/tickets`: create, list, read, resolve, reopen, correct, and why it was decided so."""
+"""`/v1/tickets`: create, list, read, correct, and why it was decided so; `work` is the rest."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Body, Query, Request
 from pydantic import Discriminator, Tag
 
-from triagedesk import learning, pipeline
+from triagedesk import learning
 from triagedesk.api import examples
 from triagedesk.api.answers import (
     CorrectionOut,
@@ -37,7 +36,6 @@ from triagedesk.api.jobs import tickets_batch
 from triagedesk.api.problems import ApiProblem, Fault, Json, not_valid
 from triagedesk.api.rendering import decision_out, ticket_out
 from triagedesk.api.routing import router
-from triagedesk.api.service import Service
 from triagedesk.api.wire import (
     SYNC_TICKETS,
     CorrectionGiven,
@@ -183,57 +181,6 @@ def explain_ticket(request: Request, ticket_id: TicketId, source: SourceName = "
         decisions = transaction.past_decisions(item.key)
         assignments = transaction.past_assignments(item.key)
     return Json(decision_out(item, decisions, assignments))
-
-
-@tickets.post(
-    "/tickets/{ticket_id}/resolve",
-    operation_id="resolveTicket",
-    response_model=TicketOut,
-    responses=answers(404, 409),
-)
-def resolve_ticket(request: Request, ticket_id: TicketId, source: SourceName = "") -> Json:
-    """Mark a ticket as resolved: its agent's load falls. Resolved twice is resolved."""
-    service = service_of(request)
-    _move(service, ticket_id, source, Status.RESOLVED, actor_of(request), run_id="")
-    with service.store.read() as transaction:
-        return Json(ticket_out(find_ticket(transaction, ticket_id, source)))
-
-
-@tickets.post(
-    "/tickets/{ticket_id}/reopen",
-    operation_id="reopenTicket",
-    response_model=TicketOut,
-    responses=answers(404, 409, 502),
-)
-def reopen_ticket(request: Request, ticket_id: TicketId, source: SourceName = "") -> Json:
-    """Open a resolved ticket again: it is assigned anew. One not resolved stays as it is."""
-    service = service_of(request)
-    summary = RunSummary(run_id=service.new_id(), started_at=service.desk.now())
-    run_id = summary.run_id
-    if _move(service, ticket_id, source, Status.OPEN, actor_of(request), run_id=run_id):
-        catalog = service.catalog()
-        pipeline.triage(service.desk, summary, catalog)
-        pipeline.assign(service.desk, summary, catalog)
-    with service.store.read() as transaction:
-        return Json(ticket_out(find_ticket(transaction, ticket_id, source)))
-
-
-def _move(
-    service: Service, ticket_id: str, source: str, status: Status, actor: str, *, run_id: str
-) -> bool:
-    """Give a ticket another status; False when there was nothing to do."""
-    now = service.desk.now()
-    with service.store.begin_alone() as transaction:
-        item = find_ticket(transaction, ticket_id, source)
-        if (item.status is Status.RESOLVED) == (status is Status.RESOLVED):
-            return False
-        if run_id:
-            transaction.record_intake(run_id, now)
-        moved = replace(item.ticket, status=status, updated_at=now)
-        transaction.receive(run_id, item.ticket.source, [moved], (), now)
-        word = "resolved" if status is Status.RESOLVED else "reopened"
-        transaction.audit(f"ticket {word}", item.ticket.id, actor=actor, at=now)
-    return True
 
 
 @tickets.post(
