@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from triagedesk import pipeline
 from triagedesk.catalog import Label, ServiceCatalog
+from triagedesk.classify.cascade import Explains
 from triagedesk.classify.corrections import text_key
+from triagedesk.classify.occlusion import Explanation
 from triagedesk.desk import Desk, RunSummary
 from triagedesk.errors import InputError, NotFoundError, Problem
 from triagedesk.sources import Fetched
@@ -116,6 +118,35 @@ def undo(desk: Desk, lesson: str, *, by: str) -> int:
             )
         transaction.audit("lesson undone", lesson, actor=by, at=now)
     return undone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """A ticket's decision, and what the local model has to say for it."""
+
+    triaged: TriagedTicket
+    #: None where there is nothing to say: no text, no label, or a label the catalog lacks.
+    explanation: Explanation | None
+
+
+def explain(desk: Desk, ticket_id: str) -> Explained:
+    """Why a ticket was classified as it was, asked of the model as it is now.
+
+    Raises NotFoundError for an unknown ticket and for one that is not decided yet.
+    """
+    with desk.store.read() as transaction:
+        found = transaction.desk_tickets_called(ticket_id)
+    triaged = found[0].triaged if found else None
+    if triaged is None:
+        what = "is not decided yet" if found else "is not known"
+        raise NotFoundError(f"ticket {ticket_id!r} {what}")
+    label, classifier = triaged.classification.label, desk.classifier()
+    explanation = (
+        classifier.explain(triaged.ticket, load_catalog(desk), label)
+        if label and isinstance(classifier, Explains)
+        else None
+    )
+    return Explained(triaged=triaged, explanation=explanation)
 
 
 def load_catalog(desk: Desk) -> ServiceCatalog:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from support.desk import WholeDesk, desk, report_path, sheet, sqlite_desk
 from triagedesk import app
 from triagedesk.catalog import Label
@@ -137,3 +139,12 @@ def test_a_correction_of_a_real_ticket_changes_the_same_words_and_nothing_far_aw
     assert decided["C"].label == Label("Access", "VPN account")
     assert decided["C"].decided_by is DecidedBy.CORRECTION
     assert decided["D"].label == PRINTER
+
+    outcome = sqlite_desk.real("explain", "C", "--json")
+    assert outcome.code == 0, outcome.text
+    why = json.loads(outcome.out)
+    assert why["label"] == "Access / VPN account"
+    assert why["nearest"][0]["ticket"] == "A"
+    assert why["nearest"][0]["likeness"] > 0.9
+    assert why["alternatives"]
+    assert "a person answered the same text in ticket A" in why["notes"]

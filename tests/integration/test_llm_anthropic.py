@@ -90,6 +90,25 @@ def test_the_schema_is_closed_and_the_catalog_is_in_the_system_prompt(llm: LlmSe
         assert "VPN drops" not in request.system
 
 
+@pytest.mark.parametrize("options", [STREAMED, UNKNOWN])
+def test_the_catalog_is_cached_between_the_calls_of_a_run(
+    llm: LlmServer, options: dict[str, Any]
+) -> None:
+    result = Desk(llm, **options, batch_size=2).run()
+    assert labels(result) == RIGHT
+    first, second = (request.body for request in llm.requests)
+    assert first["system"][-1]["cache_control"]["type"] == "ephemeral"
+    # The cache holds only while nothing before the tickets differs.
+    for part in ("system", "tools", "output_config"):
+        assert first.get(part) == second.get(part)
+    assert "cache_control" not in json.dumps(first["messages"])
+
+
+def test_a_single_call_pays_for_no_cache(llm: LlmServer) -> None:
+    Desk(llm).run()
+    assert "cache_control" not in json.dumps(llm.requests[0].body)
+
+
 @pytest.mark.parametrize("options", [STREAMED, WHOLE, UNKNOWN])
 @pytest.mark.parametrize(
     ("step", "requests", "waits"),

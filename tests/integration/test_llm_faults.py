@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -307,3 +308,39 @@ def test_a_temperature_is_sent_to_the_models_that_take_one(
     classifier = LlmClassifier(name, base_url=llm.url, max_output_tokens=4000)
     assert labels(classifier.classify(tickets(), catalog())) == RIGHT
     assert llm.requests[0].body.get("temperature") == temperature
+
+
+def test_every_request_takes_a_turn_and_waits_for_it(llm: LlmServer) -> None:
+    class Pace:
+        taken = 0
+
+        def reserve(self) -> float:
+            self.taken += 1
+            return 0.1 if self.taken > 1 else 0.0
+
+    pace = Pace()
+    started = time.monotonic()
+    # Four batches side by side, and one is asked again in another form.
+    result = Desk(llm, "noschema", batch_size=1, parallel=4, pace=pace).run()
+    assert labels(result) == RIGHT
+    assert pace.taken == len(llm.requests) > 4
+    assert time.monotonic() - started >= 0.1
+
+
+def test_no_name_the_desk_knows_leaves_the_house_and_evidence_has_it_again(
+    llm: LlmServer,
+) -> None:
+    desk = Desk(llm, redact=True, people=lambda: ["Ottoline Fairweather"])
+    asked = ticket(
+        "1",
+        "Laptop of Ottoline does not start",
+        "Dear Rupert,\nwrite to her or to\nWinifred Blythe",
+        requester_email="winifred.blythe@desk.example",
+    )
+    result = desk.classifier.classify([asked], catalog())
+    sent = json.dumps(llm.requests[0].body)
+    for name in ("Ottoline", "Rupert", "Winifred", "Blythe"):
+        assert name not in sent
+    assert "[NAME-1]" in sent
+    assert result.answers["1"].label == RIGHT["1"]
+    assert not any("NAME" in phrase for phrase in result.answers["1"].evidence)

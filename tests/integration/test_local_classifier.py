@@ -255,3 +255,60 @@ def test_skills_do_not_depend_on_the_order_of_names() -> None:
 )
 def test_skill_names_are_read_as_words(skill: str, words: str) -> None:
     assert humanise(skill) == words
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("my bag with the company notebook was stolen on the train", "Security Incident"),
+        ("paying by card fails at till 4", "Point of Sale"),
+        ("please order an ergonomic mouse for me", "Hardware Order"),
+        ("the docking station does not detect my screens", "PC / Laptop Repair"),
+        ("sap says I am not authorised for the transaction", "SAP Authorisation"),
+        ("das Lagersystem bucht den Wareneingang nicht", "WMS Issue"),
+    ],
+)
+def test_wide_and_short_names_of_entries_are_understood(
+    classifier: LocalClassifier, text: str, kind: str
+) -> None:
+    mixed = catalog(
+        [
+            ("Security", "Security Incident"),
+            ("Shops", "Point of Sale"),
+            ("Hardware", "Hardware Order"),
+            ("Hardware", "PC / Laptop Repair"),
+            ("Business Systems", "SAP Authorisation"),
+            ("Business Systems", "SAP Issue"),
+            ("Business Systems", "WMS Issue"),
+            ("General", "General Enquiry"),
+        ]
+    )
+    found = classifier.classify([ticket(text)], mixed).answers["1"]
+    assert found.label is not None
+    assert found.label.request_type == kind
+
+
+@needs_weights
+def test_a_muddled_catalog_lets_nothing_through_before_it_is_measured(
+    classifier: LocalClassifier,
+) -> None:
+    texts = ["please reset my password", "printer paper jam", "vpn does not connect from home"]
+    tickets = [ticket(text, number) for number, text in enumerate(texts)]
+    plain = classifier.classify(tickets, CATALOG).answers.values()
+    assert not all(found.needs_review for found in plain)
+    names = ("Hardware", "Internal Project", "Matters", "Access", "Things of the house")
+    muddled = catalog([("Requests", name) for name in names])
+    vague = classifier.classify(tickets, muddled).answers.values()
+    assert all(found.needs_review for found in vague)
+
+
+@needs_weights
+def test_a_description_names_what_an_entry_holds(classifier: LocalClassifier) -> None:
+    entries = (
+        entry("A", "Form 20", description="Suspicious emails, malware, lost or stolen devices."),
+        entry("A", "Form 21", description="Network sockets and patching."),
+    )
+    forms = ServiceCatalog(entries=entries, version="forms-2")
+    found = classifier.classify([ticket("somebody took my tablet on the train")], forms).answers
+    assert found["1"].label == Label("A", "Form 20")

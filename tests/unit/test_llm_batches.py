@@ -30,7 +30,7 @@ class StubCaller:
         self.sessions = 0
 
     @contextmanager
-    def session(self) -> Iterator[Ask]:
+    def session(self, *, several: bool = False) -> Iterator[Ask]:
         self.sessions += 1
         yield self._ask
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from support.llm_cases import LAPTOP, catalog, ticket
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.classify import StageResult, Usage
-from triagedesk.classify.budget import Budgeted
+from triagedesk.classify.budget import Budgeted, Prices
 from triagedesk.tickets import Classification, DecidedBy, Ticket
 
 
@@ -34,8 +36,8 @@ class Book:
         self.tokens = tokens
         self.lines: list[tuple[str, int, int]] = []
 
-    def tokens_today(self) -> int:
-        return self.tokens
+    def usage_today(self) -> Usage:
+        return Usage(input_tokens=self.tokens)
 
     def record(self, model: str, usage: Usage, tickets: int) -> None:
         self.tokens += usage.input_tokens + usage.output_tokens
@@ -79,3 +81,38 @@ def test_answers_from_the_cache_cost_nothing_and_are_not_recorded() -> None:
     book = Book()
     Budgeted(model=Cached(), ledger=book).classify(SOME, catalog())
     assert book.lines == []
+
+
+def test_a_limit_in_money_counts_what_goes_in_and_what_comes_out() -> None:
+    model, book = Model(), Book()
+    # 90 in and 10 out; the book of these tests counts all as sent.
+    prices = Prices(input=1000.0, output=10_000.0)
+    assert prices.of(Usage(input_tokens=90, output_tokens=10)) == pytest.approx(0.19)
+    budgeted = Budgeted(model=model, ledger=book, daily_cost=0.15, prices=prices, batch_size=3)
+    result = budgeted.classify(SOME, catalog())
+    assert model.lots == [3, 3]
+    assert result.failures["9"] == "today's budget of 0.15 in money is used up"
+
+
+def test_progress_moves_with_every_call_of_the_model() -> None:
+    class Talking(Model):
+        def classify_with_progress(
+            self,
+            tickets: Sequence[Ticket],
+            catalog: ServiceCatalog,
+            on_progress: Callable[[int, int], None],
+        ) -> StageResult:
+            for done in range(1, len(tickets) + 1):
+                on_progress(done, len(tickets))
+            return self.classify(tickets, catalog)
+
+    for limit in (0, 10_000):
+        seen: list[tuple[int, int]] = []
+
+        def note(done: int, total: int, seen: list[tuple[int, int]] = seen) -> None:
+            seen.append((done, total))
+
+        budgeted = Budgeted(model=Talking(), ledger=Book(), daily_tokens=limit, batch_size=4)
+        budgeted.classify_with_progress(SOME, catalog(), note)
+        assert sorted(set(seen)) == [(done, 10) for done in range(1, 11)]
+        assert seen == sorted(seen)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
 from triagedesk.classify.encoders import Encoders
 from triagedesk.classify.encoders.language import englishness
@@ -11,7 +14,7 @@ from triagedesk.classify.encoders.ngrams import HashedNgrams
 from triagedesk.classify.encoders.wordpiece import END, START, UNKNOWN, WordPiece, words
 from triagedesk.classify.evidence import phrases
 from triagedesk.classify.shorthand import written_out
-from triagedesk.classify.topics import read_topics
+from triagedesk.classify.topics import FILE, read_topics
 
 
 def test_words_are_split_as_bert_does() -> None:
@@ -58,16 +61,32 @@ def test_english_is_told_from_other_languages(text: str, share: float) -> None:
 
 def test_the_topic_bank_is_large_and_says_nothing_twice() -> None:
     topics = read_topics()
-    assert len(topics) >= 60
+    assert len(topics) >= 140
     assert min(len(topic.phrases) for topic in topics) >= 8
     assert len({topic.name for topic in topics}) == len(topics)
     said = [phrase.casefold() for topic in topics for phrase in topic.phrases]
     assert sorted({phrase for phrase in said if said.count(phrase) > 1}) == []
 
 
+def test_a_topic_without_wider_names_is_refused(tmp_path: Path) -> None:
+    bank = tmp_path / "bank.yaml"
+    topic = "{name: a, field: f, called: [b], wider: [], resolvers: [c], en: [d]}"
+    bank.write_text(f"fields: {{f: [F]}}\ntopics: [{topic}]\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="topic 'a' lacks names"):
+        read_topics(bank)
+
+
+def test_every_topic_says_something_in_another_language() -> None:
+    listed = yaml.safe_load(FILE.read_text(encoding="utf-8"))["topics"]
+    alone = [topic["name"] for topic in listed if not {"de", "fr", "es", "nl"} & topic.keys()]
+    # Words of some trades are English everywhere.
+    assert len(alone) <= 8
+
+
 def test_shorthand_is_written_out_as_whole_words_only() -> None:
     assert written_out("PWD rst pls, kb dead") == "password reset please, keyboard dead"
     assert written_out("airmsgbus") == "airmsgbus"
+    assert written_out("5 ppl lckd out 2day") == "5 people locked out today"
 
 
 def test_a_text_met_twice_is_encoded_once() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from triagedesk.classify import fitting
+from triagedesk.classify.fitting import Fitted, Lessons, fit_lessons
 from triagedesk.classify.lexical import Lexical
-from triagedesk.classify.logistic import Sparse, fit, log_softmax
-from triagedesk.classify.stack import Lessons, Stack
+from triagedesk.classify.logistic import fit
+from triagedesk.classify.sparse import Mixed, Sparse
+from triagedesk.classify.stack import Stack
 
 TEXTS = [f"{word} number {i}" for i in range(12) for word in ("printer jam", "vpn tunnel")]
 Y = np.array([i % 2 for i in range(24)])
@@ -35,15 +38,37 @@ def test_a_sparse_product_is_the_dense_product() -> None:
     assert np.allclose(sparse.take(keep) @ other, dense[keep] @ other, atol=1e-5)
 
 
+def test_keeping_full_columns_whole_changes_no_product() -> None:
+    random = np.random.default_rng(0)
+    filled = np.where(np.arange(30) % 3 == 0, 0.9, 0.01)
+    dense = np.where(random.random((60, 30)) < filled, random.random((60, 30)), 0)
+    dense = dense.astype(np.float32)
+    rows, columns = np.nonzero(dense)
+    mixed = Mixed(Sparse(rows=rows, columns=columns, values=dense[rows, columns], shape=(60, 30)))
+    other = random.random((60, 4)).astype(np.float32)
+    assert np.allclose(mixed @ other[:30], dense @ other[:30], atol=1e-4)
+    assert np.allclose(mixed.transposed_times(other), dense.T @ other, atol=1e-4)
+
+
+def test_a_fit_that_sets_out_from_another_ends_where_it_would_alone() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(120, 8)).astype(np.float32)
+    y = (x @ random.normal(size=(8, 3))).argmax(axis=1)
+    start = fit(x[:90], y[:90], 3, strength=5.0, steps=60)
+    alone = fit(x, y, 3, strength=5.0, steps=400)
+    warm = fit(x, y, 3, strength=5.0, steps=400, start=start)
+    assert np.abs(np.exp(alone(x)) - np.exp(warm(x))).max() < 0.01
+
+
 def test_rows_of_words_have_unit_length() -> None:
-    matrix = Lexical(TEXTS).matrix
+    _, matrix = Lexical.fitted(TEXTS)
     lengths = np.bincount(matrix.rows, matrix.values**2, minlength=len(TEXTS))
     assert np.allclose(lengths, 1, atol=1e-4)
 
 
 def test_an_unknown_word_adds_no_column() -> None:
-    lexical = Lexical(TEXTS)
-    assert lexical(["zzzz"]).shape == (1, lexical.matrix.shape[1])
+    lexical, matrix = Lexical.fitted(TEXTS)
+    assert lexical(["zzzz"]).shape == (1, matrix.shape[1])
     assert len(lexical(["zzzz"]).rows) == 0
 
 
@@ -65,9 +90,31 @@ def lessons() -> Lessons:
     )
 
 
-def test_the_stack_learns_and_is_the_same_each_time() -> None:
-    one, two = Stack(lessons()), Stack(lessons())
-    assert (one.out_of_fold.argmax(axis=1) == Y).mean() > 0.9
-    assert np.array_equal(one.out_of_fold, two.out_of_fold)
-    assert np.array_equal(one.weights, two.weights)
-    assert np.allclose(np.exp(log_softmax(one.out_of_fold)).sum(axis=1), 1, atol=1e-4)
+def stack(fitted: Fitted) -> Stack:
+    taught = lessons()
+    vectors = np.vstack([taught.vectors, taught.catalog_vectors])
+    return Stack(fitted, vectors, np.concatenate([Y, taught.catalog_classes]), len(Y))
+
+
+def test_what_is_learned_is_the_same_each_time() -> None:
+    one, two = fit_lessons(lessons()), fit_lessons(lessons())
+    assert one.right.mean() > 0.9
+    assert all(np.array_equal(a, two.arrays()[name]) for name, a in one.arrays().items())
+
+
+def test_what_was_put_aside_answers_as_before() -> None:
+    taught, fitted = lessons(), fit_lessons(lessons())
+    again = Fitted.from_arrays(fitted.arrays())
+    before = stack(fitted)(taught.vectors, TEXTS, taught.zero_shot)
+    assert np.array_equal(before, stack(again)(taught.vectors, TEXTS, taught.zero_shot))
+    assert (before.argmax(axis=1) == Y).all()
+    assert np.allclose(np.exp(before).sum(axis=1), 1, atol=1e-4)
+
+
+def test_of_many_corrections_a_quarter_is_left_out_and_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fitting, "FEW", 20)
+    fitted = fit_lessons(lessons())
+    assert len(fitted.right) == 6
+    assert fitted.right.all()

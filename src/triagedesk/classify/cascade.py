@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from triagedesk.catalog import ServiceCatalog
+from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.classify import Classifier, StageResult
+from triagedesk.classify.occlusion import Explanation
 from triagedesk.errors import TriagedeskError
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
 
@@ -26,6 +27,22 @@ class ReportsProgress(Protocol):
         self, tickets: Sequence[Ticket], catalog: ServiceCatalog, on_progress: Progress
     ) -> StageResult:
         """Classify, calling `on_progress(done, total)` on the way."""
+
+
+@runtime_checkable
+class FitsAhead(Protocol):
+    """A stage that learns, and can do so before it must."""
+
+    def fit_ahead(self) -> None:
+        """Make what will be needed soon; answers are the same without."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A stage that can say why."""
+
+    def explain(self, ticket: Ticket, catalog: ServiceCatalog, label: Label) -> Explanation | None:
+        """What speaks for a label as a ticket's answer; None where it cannot be one."""
 
 
 class Cascade:
@@ -52,6 +69,11 @@ class Cascade:
         self._on_progress = on_progress or (lambda _done, _total: None)
 
     @property
+    def local(self) -> Classifier:
+        """The first stage, which costs nothing to ask."""
+        return self._local
+
+    @property
     def name(self) -> str:
         """`cascade`."""
         return "cascade"
@@ -65,31 +87,48 @@ class Cascade:
 
     def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
         """Classify tickets (distinct ids); the answers come in the tickets' order."""
+        return self.classify_with_progress(tickets, catalog, self._on_progress)
+
+    def classify_with_progress(
+        self, tickets: Sequence[Ticket], catalog: ServiceCatalog, on_progress: Progress
+    ) -> StageResult:
+        """Classify, calling `on_progress(done, total)` after the local model and each call."""
         total = len(tickets)
         filled = {t.id: t for t in tickets if t.request_category and t.request_type}
         result = _as_they_arrived(filled, catalog)
         empty = [ticket for ticket in tickets if ticket.id not in filled]
-        local = self._run(
-            self._local, empty, catalog, lambda done, _: self._on_progress(done, total)
-        )
+        local = self._run(self._local, empty, catalog, lambda done, _: on_progress(done, total))
         unsure = [t for t in empty if _is_open(local.answers.get(t.id))]
         done = total - len(unsure) if self._llm else total
-        self._on_progress(done, total)
+        on_progress(done, total)
         answers = {**result.answers, **local.answers}
         failures = {**result.failures, **local.failures}
         usage = local.usage
         if self._llm is not None and unsure:
             second = self._run(
-                self._llm, unsure, catalog, lambda part, _: self._on_progress(done + part, total)
+                self._llm, unsure, catalog, lambda part, _: on_progress(done + part, total)
             )
             usage += second.usage
             for ticket in unsure:
                 self._settle(ticket.id, second, answers, failures)
-            self._on_progress(total, total)
+            on_progress(total, total)
         return StageResult(
             answers={t.id: answers[t.id] for t in tickets if t.id in answers},
             failures={t.id: failures[t.id] for t in tickets if t.id in failures},
             usage=usage,
+        )
+
+    def fit_ahead(self) -> None:
+        """Let the local model make what it will need soon; for a thread of its own."""
+        if isinstance(self._local, FitsAhead):
+            self._local.fit_ahead()
+
+    def explain(self, ticket: Ticket, catalog: ServiceCatalog, label: Label) -> Explanation | None:
+        """What the local model has to say for a label; None where it cannot be the answer."""
+        return (
+            self._local.explain(ticket, catalog, label)
+            if isinstance(self._local, Explains)
+            else None
         )
 
     def _run(

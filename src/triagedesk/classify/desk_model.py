@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, normalise
 from triagedesk.classify.calibration import Threshold, measured, unmeasured
-from triagedesk.classify.corrections import Correction
+from triagedesk.classify.corrections import (
+    Correction,
+    digest,
+    fits,
+    in_order,
+    standing,
+)
 from triagedesk.classify.encoders import Encoders
+from triagedesk.classify.fitting import FIT_VERSION, Fitted, Lessons, fit_lessons
 from triagedesk.classify.logistic import log_softmax
-from triagedesk.classify.memory import Memory, Remembered
-from triagedesk.classify.stack import Lessons, Stack
+from triagedesk.classify.memory import Memory, Remembered, measure_agreement
+from triagedesk.classify.occlusion import NEAREST, Explanation, Neighbour, deciding_phrases
+from triagedesk.classify.shelf import Shelf
+from triagedesk.classify.stack import Stack
 from triagedesk.classify.topics import TopicBank
-from triagedesk.classify.trim import readable
 from triagedesk.classify.zeroshot import ZeroShot
+from triagedesk.tickets import Alternative
 
 Floats = NDArray[np.float32]
 
@@ -28,6 +40,9 @@ ZERO_SHOT_TEMPERATURE = 0.5
 FIRST_LOOK_SUFFICES = 0.65
 #: Likeness to every entry, to every topic and to every correction below which a ticket is foreign.
 FOREIGN_ENTRY, FOREIGN_CORRECTION = 0.14, 0.45
+
+#: Other labels named in an explanation.
+ALTERNATIVES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +74,14 @@ class DeskModel:
         corrections: Sequence[Correction],
         encoders: Encoders,
         bank: TopicBank,
+        *,
         promised: float,
+        shelf: Shelf | None = None,
     ) -> None:
+        """`corrections` are all that count, overruled ones too: what was learned hangs on them."""
         self.entries: tuple[CatalogEntry, ...] = catalog.entries
-        self._encoders = encoders
-        self._zero_shot = ZeroShot(self.entries, encoders, bank)
+        self._encoders, self._bank = encoders, bank
+        self._zero_shot = zero_shot_over(catalog, encoders, bank)
         self._by_name = {_key(entry.label): i for i, entry in enumerate(self.entries)}
         #: Columns by label as the catalog spells it.
         self.index = {
@@ -73,9 +91,10 @@ class DeskModel:
         }
         self._memory: Memory | None = None
         self._stack: Stack | None = None
+        self._ahead: Callable[[], Fitted] | None = None
         self.threshold: Threshold = unmeasured(promised, 0)
         if corrections:
-            self._learn(corrections, promised)
+            self._learn(catalog, in_order(corrections), promised, shelf or Shelf())
 
     def columns(self, entries: Sequence[CatalogEntry]) -> list[int]:
         """Columns of catalog entries."""
@@ -154,30 +173,125 @@ class DeskModel:
         """The phrases of a text that speak for an entry, word for word."""
         return self._zero_shot.evidence(text, column)
 
-    def _learn(self, corrections: Sequence[Correction], promised: float) -> None:
-        split = [correction.text.partition("\n") for correction in corrections]
-        texts = [readable(short, long) or "-" for short, _, long in split]
-        self._memory = Memory(corrections, texts, self._encoders)
-        zero_shot = self._zero_shot.score(self._memory.embedded, texts).logits
-        classes = np.array([self.index[c.label] for c in corrections], np.int64)
+    def explain(self, text: str, column: int, allowed: Sequence[int]) -> Explanation:
+        """What speaks for an entry as the answer for a text, and what else it could be."""
+        names = self._encoders.quick
+        place = list(allowed).index(column)
+
+        def log_odds(texts: Sequence[str]) -> Floats:
+            embedded = self._encoders.embed(texts, names)
+            if self._stack is not None:
+                logits = self._stack.first_look(embedded.only(names).joined, texts)
+            else:
+                logits = self._zero_shot.score(embedded, texts).logits
+                logits *= np.float32(ZERO_SHOT_TEMPERATURE)
+            logs = log_softmax(logits[:, list(allowed)])[:, place]
+            return logs - np.log(np.maximum(-np.expm1(logs), 1e-9))
+
+        ranked = self.opinions([text]).ranked(0, allowed)
+        return Explanation(
+            probability=dict(ranked)[column],
+            phrases=deciding_phrases(text, log_odds),
+            nearest=self._nearest(text),
+            alternatives=tuple(
+                Alternative(label=self.entries[other].label, probability=chance)
+                for other, chance in ranked[: ALTERNATIVES + 1]
+                if other != column
+            )[:ALTERNATIVES],
+        )
+
+    def _nearest(self, text: str) -> tuple[Neighbour, ...]:
+        if self._memory is None:
+            return ()
+        return tuple(
+            Neighbour(correction=correction, likeness=round(likeness, 3))
+            for correction, likeness in self._memory.like(self._encoders.embed([text]), NEAREST)
+        )
+
+    def _learn(
+        self,
+        catalog: ServiceCatalog,
+        ordered: Sequence[Correction],
+        promised: float,
+        shelf: Shelf,
+    ) -> None:
+        """Remember every correction; fit on the first so many of them, or take that off the shelf.
+
+        What came after the fit counts at once as the same text, as nearly the same text and as a
+        neighbour; the next fit, a tenth more corrections on, learns its words and meaning.
+        """
+        known = standing(ordered)
+        embedded = shelf.embed(self._encoders, _texts(known))
+        wanted = fits(ordered, len(self.entries))
+        fitted = self._fitted(catalog, ordered[: wanted.used], shelf)
+        if wanted.due > wanted.used:
+            self._ahead = partial(self._fitted, catalog, ordered[: wanted.due], shelf)
+        self._memory = Memory(known, embedded, fitted.agreement)
+        rows, _, owners = self._zero_shot.examples()
+        self._stack = Stack(
+            fitted,
+            np.vstack([self._memory.vectors, rows.joined]),
+            np.concatenate([self._classes(known), owners]),
+            len(known),
+        )
+        self.threshold = measured(promised, fitted.confidence, fitted.right)
+
+    def fit_ahead(self) -> None:
+        """Make the model that is to answer soon, where one is due; for a thread of its own."""
+        if self._ahead is not None:
+            self._ahead()
+
+    def _fitted(
+        self, catalog: ServiceCatalog, corrections: Sequence[Correction], shelf: Shelf
+    ) -> Fitted:
+        key = self._fit_key(catalog, corrections)
+        return shelf.fitted(key, lambda: self._fit(standing(corrections), shelf))
+
+    def _fit_key(self, catalog: ServiceCatalog, first: Sequence[Correction]) -> str:
+        """Hash of all a fit is made from."""
+        said = [FIT_VERSION, self._encoders.version, self._bank.version, catalog.version]
+        return hashlib.sha256("\n".join([*said, digest(first)]).encode()).hexdigest()[:32]
+
+    def _fit(self, corrections: Sequence[Correction], shelf: Shelf) -> Fitted:
+        texts = _texts(corrections)
+        embedded = shelf.embed(self._encoders, texts)
         catalog, catalog_texts, owners = self._zero_shot.examples()
         quick = self._encoders.quick
-        self._stack = Stack(
+        fitted = fit_lessons(
             Lessons(
-                vectors=self._memory.vectors,
+                vectors=embedded.joined,
                 texts=texts,
-                zero_shot=zero_shot,
-                classes=classes,
-                quick_vectors=self._memory.embedded.only(quick).joined,
+                zero_shot=self._zero_shot.score(embedded, texts).logits,
+                classes=self._classes(corrections),
+                quick_vectors=embedded.only(quick).joined,
                 catalog_vectors=catalog.joined,
                 catalog_quick_vectors=catalog.only(quick).joined,
                 catalog_texts=catalog_texts,
                 catalog_classes=owners,
             )
         )
-        chances = np.exp(self._stack.out_of_fold)
-        right = chances.argmax(axis=1) == classes
-        self.threshold = measured(promised, chances.max(axis=1), right)
+        return replace(fitted, agreement=measure_agreement(corrections, embedded.joined))
+
+    def _classes(self, corrections: Sequence[Correction]) -> NDArray[np.int64]:
+        return np.array([self.index[c.label] for c in corrections], np.int64)
+
+
+def _texts(corrections: Sequence[Correction]) -> list[str]:
+    return [correction.readable or "-" for correction in corrections]
+
+
+#: Catalogs prepared, the newest two: preparing one takes a second, whatever was learned since.
+_prepared: OrderedDict[tuple[str, str, str], ZeroShot] = OrderedDict()
+
+
+def zero_shot_over(catalog: ServiceCatalog, encoders: Encoders, bank: TopicBank) -> ZeroShot:
+    """Zero-shot over a catalog, prepared once per process."""
+    key = (catalog.version, encoders.version, bank.version)
+    found = _prepared.pop(key, None) or ZeroShot(catalog.entries, encoders, bank)
+    _prepared[key] = found
+    while len(_prepared) > 2:  # noqa: PLR2004 (this catalog and, during a change, the last)
+        _prepared.popitem(last=False)
+    return found
 
 
 def _key(label: Label) -> tuple[str, str]:

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from triagedesk.classify.logistic import Sparse
+from triagedesk.classify.sparse import Sparse
+
+Floats = NDArray[np.float32]
 
 #: Buckets words and pieces are hashed into, each kind on its own.
 BUCKETS = 1 << 18
@@ -26,19 +29,27 @@ _WORD = re.compile(r"\w+")
 class Lexical:
     """Texts -> tf-idf; words and pieces are normalised apart, so that neither drowns the other."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, kept: NDArray[np.int64], rarity: Floats) -> None:
+        #: Grams that have a column, by number in rising order, and what each counts.
+        self.kept, self.rarity = kept, rarity
         self._pieces: dict[str, list[int]] = {}
-        counted = [self._count(text) for text in texts]
+        self._column = np.full(2 * BUCKETS, -1, np.int64)
+        self._column[kept] = np.arange(len(kept))
+
+    @classmethod
+    def fitted(cls, texts: Sequence[str]) -> tuple[Lexical, Sparse]:
+        """The grams of these texts, and the texts' vectors."""
+        lexical = cls(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        counted = [lexical._count(text) for text in texts]
         least = 2 if len(texts) > _MANY else 1
         frequency = np.zeros(2 * BUCKETS, np.int64)
         for words, pieces in counted:
             frequency[np.fromiter(words, np.int64, len(words))] += 1
             frequency[np.fromiter(pieces, np.int64, len(pieces))] += 1
         kept = np.flatnonzero(frequency >= least)
-        self._column = np.full(2 * BUCKETS, -1, np.int64)
-        self._column[kept] = np.arange(len(kept))
-        self._rarity = (np.log((1 + len(texts)) / (1 + frequency[kept])) + 1).astype(np.float32)
-        self.matrix = self._sparse(counted)
+        rarity = (np.log((1 + len(texts)) / (1 + frequency[kept])) + 1).astype(np.float32)
+        lexical = cls(kept, rarity)
+        return lexical, lexical._sparse(counted)
 
     def __call__(self, texts: Sequence[str]) -> Sparse:
         """Vectors of other texts over the same columns."""
@@ -52,7 +63,7 @@ class Lexical:
                 known = column >= 0
                 column = column[known]
                 counts = np.fromiter(kind.values(), np.float32, len(kind))[known]
-                value = (1 + np.log(counts)) * self._rarity[column]
+                value = (1 + np.log(counts)) * self.rarity[column]
                 # Two halves of unit length each.
                 value /= (np.linalg.norm(value) + 1e-9) * np.sqrt(2)
                 rows.append(np.full(len(column), row, np.int64))
@@ -62,7 +73,7 @@ class Lexical:
             rows=np.concatenate(rows) if rows else np.zeros(0, np.int64),
             columns=np.concatenate(columns) if columns else np.zeros(0, np.int64),
             values=np.concatenate(values) if values else np.zeros(0, np.float32),
-            shape=(len(counted), len(self._rarity)),
+            shape=(len(counted), len(self.rarity)),
         )
 
     def _count(self, text: str) -> tuple[dict[int, int], dict[int, int]]:

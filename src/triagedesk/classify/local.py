@@ -11,19 +11,28 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from triagedesk.catalog import ServiceCatalog
+from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.classify import StageResult
 from triagedesk.classify.calibration import Threshold
-from triagedesk.classify.corrections import Correction, standing, text_key
+from triagedesk.classify.corrections import (
+    Correction,
+    digest,
+    in_order,
+    standing,
+    text_key,
+)
 from triagedesk.classify.desk_model import DeskModel, Opinion
 from triagedesk.classify.encoders import load_encoders
+from triagedesk.classify.fitting import FIT_VERSION
 from triagedesk.classify.memory import Remembered
+from triagedesk.classify.occlusion import Explanation
+from triagedesk.classify.shelf import Shelf
 from triagedesk.classify.topics import TopicBank
 from triagedesk.classify.trim import readable
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
 
 #: Changes whenever answers may with the same models, topics and corrections.
-ALGORITHM = "2"
+ALGORITHM = "3"
 #: Tickets worked on together: memory stays flat whatever the batch.
 CHUNK = 256
 #: Other labels named in an answer.
@@ -41,6 +50,7 @@ class LocalClassifier:
         model_dir: Path | None = None,
         promised_precision: float = 0.95,
         corrections: Sequence[Correction] = (),
+        shelf: Shelf | None = None,
     ) -> None:
         if not 0.5 <= promised_precision < 1:  # noqa: PLR2004 (a coin's precision)
             raise ValueError(
@@ -49,7 +59,9 @@ class LocalClassifier:
         self._encoders = load_encoders(model_dir)
         self._bank = TopicBank(self._encoders, model_dir)
         self._promised = promised_precision
+        self._history = in_order(corrections)
         self._corrections = standing(corrections)
+        self._shelf = shelf or Shelf()
         self._model: tuple[str, DeskModel] | None = None
         self.version = self._version()
 
@@ -77,6 +89,24 @@ class LocalClassifier:
             chunk = tickets[start : start + CHUNK]
             answers.update(self._classify_chunk(chunk, catalog, model))
         return StageResult(answers=answers)
+
+    def fit_ahead(self) -> None:
+        """Make the model that is to answer after some more corrections, where one is due."""
+        if self._model is not None:
+            self._model[1].fit_ahead()
+
+    def explain(self, ticket: Ticket, catalog: ServiceCatalog, label: Label) -> Explanation | None:
+        """What speaks for a label as a ticket's answer; None where it cannot be one."""
+        text = readable(ticket.short_description, ticket.long_description)
+        entry = catalog.match(*label)
+        if not text or entry is None:
+            return None
+        model = self._prepare(catalog)
+        allowed = model.columns(
+            catalog.candidates(ticket.request_category, ticket.request_type)
+        ) or model.columns(catalog.entries)
+        column = model.columns([entry])[0]
+        return model.explain(text, column, allowed) if column in allowed else None
 
     def _classify_chunk(
         self, tickets: Sequence[Ticket], catalog: ServiceCatalog, model: DeskModel
@@ -166,15 +196,23 @@ class LocalClassifier:
 
     def _prepare(self, catalog: ServiceCatalog) -> DeskModel:
         if self._model is None or self._model[0] != catalog.version:
-            usable = [c for c in self._corrections if catalog.match(*c.label) is not None]
-            model = DeskModel(catalog, usable, self._encoders, self._bank, self._promised)
+            usable = [c for c in self._history if catalog.match(*c.label) is not None]
+            model = DeskModel(
+                catalog,
+                usable,
+                self._encoders,
+                self._bank,
+                promised=self._promised,
+                shelf=self._shelf,
+            )
             self._model = (catalog.version, model)
         return self._model[1]
 
     def _version(self) -> str:
         said = [ALGORITHM, self._encoders.version, self._bank.version, repr(self._promised)]
-        said += [f"{c.key} {c.label}" for c in self._corrections]
-        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+        said += [FIT_VERSION, digest(self._history)]
+        knows = f"+{len(self._corrections)}" if self._corrections else ""
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12] + knows
 
 
 def _alternatives(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagedesk.classify.corrections import Correction
-from triagedesk.classify.encoders import Embedded, Encoders
+from triagedesk.classify.encoders import Embedded
 
 Floats = NDArray[np.float32]
 
@@ -37,14 +37,15 @@ class Memory:
     """The corrections that stand, one per text, looked up by text and by likeness."""
 
     def __init__(
-        self, corrections: Sequence[Correction], texts: Sequence[str], encoders: Encoders
+        self, corrections: Sequence[Correction], embedded: Embedded, agreement: float
     ) -> None:
-        self.corrections, self.texts = tuple(corrections), tuple(texts)
-        self.embedded = encoders.embed(texts)
-        self.vectors = self.embedded.joined
+        """`agreement` is how often nearly identical corrections say the same."""
+        self.corrections = tuple(corrections)
+        self.embedded = embedded
+        self.vectors = embedded.joined
+        self._by_parts = {tuple(embedded.parts): self.vectors}
         self._by_key = {correction.key: correction for correction in corrections}
-        self._words = [_words(text) for text in texts]
-        self._agreement = self._measure_agreement()
+        self._agreement = agreement
 
     def exact(self, key: str) -> Remembered | None:
         """The correction of this very text."""
@@ -56,13 +57,11 @@ class Memory:
     def near(self, embedded: Embedded, texts: Sequence[str]) -> list[Remembered | None]:
         """For each text the nearest correction that is nearly identical."""
         answers: list[Remembered | None] = []
-        likeness = embedded.joined @ self.embedded.only(embedded.parts).joined.T
+        likeness = embedded.joined @ self._known(embedded).T
         for row, text in zip(likeness, texts, strict=True):
             best = int(row.argmax())
-            same = (
-                row[best] >= SAME_MEANING and _share(_words(text), self._words[best]) >= SAME_WORDS
-            )
             found = self.corrections[best]
+            same = row[best] >= SAME_MEANING and _alike(text, found.readable)
             answers.append(
                 Remembered(correction=found, confidence=self._agreement, exact=False)
                 if same
@@ -70,30 +69,41 @@ class Memory:
             )
         return answers
 
+    def like(self, embedded: Embedded, most: int) -> list[tuple[Correction, float]]:
+        """The corrections most like a single text, with their likeness, the nearest first."""
+        likeness = embedded.joined[0] @ self._known(embedded).T
+        order = np.argsort(-likeness, kind="stable")[:most]
+        return [(self.corrections[row], float(likeness[row])) for row in order.tolist()]
+
     def nearest(self, embedded: Embedded) -> Floats:
         """Likeness of each text to its nearest correction, -1 to 1."""
-        known = self.embedded.only(embedded.parts).joined
-        return np.asarray((embedded.joined @ known.T).max(axis=1), np.float32)
+        return np.asarray((embedded.joined @ self._known(embedded).T).max(axis=1), np.float32)
 
-    def _measure_agreement(self) -> float:
-        """How often nearly identical corrections agree; a few imagined agreements to start with."""
-        agree, pairs = 19.0, 20.0
-        for start in range(0, len(self.vectors), _BLOCK):
-            likeness = self.vectors[start : start + _BLOCK] @ self.vectors.T
-            rows = np.arange(len(likeness))
-            likeness[rows, start + rows] = -1
-            best = likeness.argmax(axis=1)
-            for row in np.flatnonzero(likeness[rows, best] >= SAME_MEANING).tolist():
-                one, other = start + row, int(best[row])
-                if _share(self._words[one], self._words[other]) >= SAME_WORDS:
-                    pairs += 1
-                    agree += self.corrections[one].label == self.corrections[other].label
-        return round(agree / pairs, 3)
+    def _known(self, embedded: Embedded) -> Floats:
+        """The corrections' vectors by the same encoders."""
+        parts = tuple(embedded.parts)
+        if parts not in self._by_parts:
+            self._by_parts[parts] = self.embedded.only(parts).joined
+        return self._by_parts[parts]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text.lower()))
+def measure_agreement(corrections: Sequence[Correction], vectors: Floats) -> float:
+    """How often nearly identical corrections agree; a few imagined agreements to start with."""
+    agree, pairs = 19.0, 20.0
+    for start in range(0, len(vectors), _BLOCK):
+        likeness = vectors[start : start + _BLOCK] @ vectors.T
+        rows = np.arange(len(likeness))
+        likeness[rows, start + rows] = -1
+        best = likeness.argmax(axis=1)
+        for row in np.flatnonzero(likeness[rows, best] >= SAME_MEANING).tolist():
+            one, other = corrections[start + row], corrections[int(best[row])]
+            if _alike(one.readable, other.readable):
+                pairs += 1
+                agree += one.label == other.label
+    return round(agree / pairs, 3)
 
 
-def _share(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / max(1, len(one | other))
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts share most of their words."""
+    mine, theirs = (frozenset(_WORD.findall(text.lower())) for text in (one, other))
+    return len(mine & theirs) / max(1, len(mine | theirs)) >= SAME_WORDS

@@ -1,18 +1,20 @@
 """Personal data replaced by placeholders before a text leaves the house.
 
-Recognised by form alone: mail addresses, telephone numbers, IP addresses, IBANs and payment card
-numbers. Names of people are not recognised.
+Recognised by form: mail addresses, telephone numbers, IP addresses, IBANs and payment card numbers.
+Names of people: those the desk knows, and those that stand where names stand (`names`).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from triagedesk.classify.names import People, names_in, names_version
+
 #: Changes whenever other things are replaced.
-REDACTION_VERSION = "redact1"
+REDACTION_VERSION = f"redact2:{names_version()}"
 
 # Every repetition is bounded, so that no text makes these slow.
 _MAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
@@ -24,28 +26,44 @@ _IP = re.compile(
 )
 _CARD = re.compile(r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])", re.ASCII)
 _PHONE = re.compile(r"(?<![\w.,/:-])(?:\+|00|\(|0)[\d ()/.-]{6,24}\d(?!\w)", re.ASCII)
+_PLACEHOLDER = re.compile(r"\[[A-Z]{2,5}-\d{1,4}\]")
+#: Names looked for in one pass.
+_NAMES_AT_ONCE = 200
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}", re.ASCII)
 
 
 class Redaction:
     """What was replaced in one ticket; the same value gets the same placeholder throughout."""
 
-    def __init__(self) -> None:
+    def __init__(self, people: People | None = None, requester: str = "") -> None:
+        """`people` are known by name, and so is the `requester`."""
+        self._people = (people or People(), People([requester]))
         self._placeholders: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
 
     def hide(self, text: str) -> str:
         """The text with placeholders such as `[MAIL-1]`."""
         # What the ticket itself writes in our form must not be mistaken for a placeholder.
-        self._taken.update(re.findall(r"\[[A-Z]{2,5}-\d{1,4}\]", text))
+        self._taken.update(_PLACEHOLDER.findall(text))
+        names = names_in(text, *self._people)
         for kind, pattern, is_one in _KINDS:
             text = pattern.sub(partial(self._replace, kind, is_one), text)
-        return text
+        return self._hide_names(text, names)
 
     def restore(self, text: str) -> str:
         """The text with the original values."""
-        for (_kind, value), placeholder in self._placeholders.items():
-            text = text.replace(placeholder, value)
+        values = {placeholder: value for (_, value), placeholder in self._placeholders.items()}
+        # In one pass: a value may hold what looks like a placeholder.
+        return _PLACEHOLDER.sub(lambda match: values.get(match[0], match[0]), text)
+
+    def _hide_names(self, text: str, names: Sequence[str]) -> str:
+        """Each name as a whole word, the longest first."""
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            part = names[start : start + _NAMES_AT_ONCE]
+            either = "|".join(re.escape(name) for name in part)
+            # Not inside a placeholder, which stands between brackets.
+            pattern = re.compile(rf"(?<![\w\[])(?:{either})(?!\w)")
+            text = pattern.sub(partial(self._replace, "NAME", lambda _value: True), text)
         return text
 
     def _replace(self, kind: str, is_one: Callable[[str], bool], match: re.Match[str]) -> str:

@@ -24,11 +24,11 @@ ALIEN, FAMILIAR = 0.2, 0.34
 #: The bank's vectors, beside the weights.
 CACHE_NAME = "topics.npz"
 #: A topic's score for a text is the mean of its best phrasings, this many.
-BEST_PHRASES = 3
+BEST_PHRASES = 2
 #: What each later place in a topic's list of resolvers costs.
 RANK_LOSS = 0.05
 #: Steepness of P(topic | text) over similarities.
-STEEPNESS = 36.0
+STEEPNESS = 50.0
 
 Floats = NDArray[np.float32]
 
@@ -40,6 +40,8 @@ class Topic:
     name: str
     #: What catalogs call it.
     called: tuple[str, ...]
+    #: What catalogs call it that tell less apart: "Security Incident" for a stolen laptop.
+    wider: tuple[str, ...]
     #: The larger field it belongs to, as catalogs name their categories.
     field: tuple[str, ...]
     #: Fields of work of those who solve it, as rosters tend to call them.
@@ -56,6 +58,7 @@ def read_topics(path: Path = FILE) -> tuple[Topic, ...]:
         Topic(
             name=entry["name"],
             called=tuple(entry["called"]),
+            wider=tuple(entry["wider"]),
             field=tuple(raw["fields"][entry["field"]]),
             resolvers=tuple(entry["resolvers"]),
             phrases=tuple(
@@ -68,9 +71,13 @@ def read_topics(path: Path = FILE) -> tuple[Topic, ...]:
         for entry in raw["topics"]
     ]
     for topic in topics:
-        said = (*topic.called, *topic.resolvers, *topic.phrases)
-        if not topic.phrases or not all(isinstance(text, str) for text in said):
-            raise ValueError(f"{path.name}: topic {topic.name!r} has a phrasing that is no text")
+        said = (*topic.called, *topic.wider, *topic.resolvers, *topic.phrases)
+        if not (topic.phrases and topic.called and topic.wider) or not all(
+            isinstance(text, str) for text in said
+        ):
+            raise ValueError(
+                f"{path.name}: topic {topic.name!r} lacks names or phrasings, or one is no text"
+            )
     return tuple(topics)
 
 
@@ -99,6 +106,7 @@ class TopicBank:
         texts = {
             "phrases": [topic.phrases for topic in self.topics],
             "called": [topic.called for topic in self.topics],
+            "wider": [topic.wider for topic in self.topics],
             "field": [topic.field for topic in self.topics],
             "resolvers": [topic.resolvers for topic in self.topics],
         }
@@ -115,7 +123,7 @@ class TopicBank:
     def near(self, kind: str, keys: Embedded) -> Floats:
         """Likeness of each topic (row) to each key (column) by its best text of a kind.
 
-        Kinds are `called`, `field` and `resolvers`.
+        Kinds are `called`, `wider`, `field` and `resolvers`.
         """
         group = self._groups[kind]
         near = self._encoders.similarity(group.embedded, keys)

@@ -14,6 +14,7 @@ from triagedesk.catalog import ServiceCatalog
 from triagedesk.classify import StageResult, Usage
 from triagedesk.classify.llm.cache import AnswerCache, MemoryCache
 from triagedesk.classify.llm.calls import Ask, CallFailed, Fault, Reply
+from triagedesk.classify.llm.pace import Pace, Unhurried
 from triagedesk.classify.llm.prompt import (
     PROMPT_VERSION,
     LabelBook,
@@ -24,6 +25,7 @@ from triagedesk.classify.llm.prompt import (
 )
 from triagedesk.classify.llm.providers import check_model
 from triagedesk.classify.llm.reply import PROBABILITIES, LlmAnswer, read_reply
+from triagedesk.classify.names import People
 from triagedesk.classify.redact import REDACTION_VERSION, Redaction
 from triagedesk.tickets import Classification, DecidedBy, Ticket
 
@@ -48,9 +50,10 @@ class LlmClassifier:
 
     Never raises for what a model or its server does: a ticket it has no answer for is in
     `failures` with the reason. Raises SettingsError at once for a model that cannot be reached
-    as configured. Without a delay between batches, up to `parallel` calls are under way at once.
-    With `redact`, personal data is replaced before anything is sent, and put back in the
-    evidence. Synchronous: call it from a thread that runs no event loop of its own.
+    as configured. Without a delay between batches, up to `parallel` calls are under way at once;
+    each waits for its turn with whoever else shares the `pace`. With `redact`, personal data is
+    replaced before anything is sent, and put back in the evidence; `people` are those the desk
+    knows by name. Synchronous: call it from a thread that runs no event loop of its own.
     """
 
     def __init__(
@@ -68,6 +71,8 @@ class LlmClassifier:
         max_characters: int = 3000,
         max_output_tokens: int | None = None,
         redact: bool = False,
+        people: Callable[[], Sequence[str]] = tuple,
+        pace: Pace | None = None,
         cache: AnswerCache | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -81,6 +86,8 @@ class LlmClassifier:
         self._parallel = 1 if self._delay else max(1, parallel)
         self._max_characters = max(100, max_characters)
         self._redact = redact
+        self._people = people
+        self._pace = pace or Unhurried()
         self._cache: AnswerCache = MemoryCache() if cache is None else cache
         self._sleep = sleep
         self._clock = clock
@@ -105,6 +112,7 @@ class LlmClassifier:
             temperature=self._temperature,
             timeout=self._timeout,
             max_output_tokens=self._max_output_tokens,
+            pace=self._pace,
         )
 
     @property
@@ -134,8 +142,9 @@ class LlmClassifier:
         keys: dict[str, str] = {}
         redactions: dict[str, Redaction] = {}
         failures: dict[str, str] = {}
+        people = People(self._people() if self._redact else ())
         for ticket in tickets:
-            redactions[ticket.id] = redaction = Redaction()
+            redactions[ticket.id] = redaction = Redaction(people, _requester(ticket))
             question = ask(
                 ticket,
                 catalog,
@@ -186,7 +195,7 @@ class LlmClassifier:
         if reason and self._clock() < until:
             failures = {question.key: reason for question in unknown}
             return _Outcome(answers=known, failures=failures, usage=Usage())
-        with self._caller.session() as call:
+        with self._caller.session(several=len(unknown) > self._batch_size) as call:
             conversation = _Conversation(
                 call=call,
                 book=book,
@@ -219,6 +228,12 @@ class LlmClassifier:
             impact=answer.impact,
             urgency=answer.urgency,
         )
+
+
+def _requester(ticket: Ticket) -> str:
+    """The requester's name, as far as their mail address tells it."""
+    given, dot, family = ticket.requester_email.partition("@")[0].partition(".")
+    return f"{given} {family}" if dot else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,6 +178,17 @@ def answer_schema(book: LabelBook, ids: Mapping[str, Question]) -> dict[str, Any
     }
 
 
+def same_for_every_batch(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of an answer without the batch's ids and size; both are checked afterwards too."""
+    answers = schema["properties"]["answers"]
+    item = answers["items"]
+    loose = {**item["properties"], "ticket": {"type": "string"}}
+    return {
+        **schema,
+        "properties": {"answers": {"type": "array", "items": {**item, "properties": loose}}},
+    }
+
+
 def ask(
     ticket: Ticket,
     catalog: ServiceCatalog,

@@ -17,13 +17,14 @@ from pydantic_ai.direct import model_request
 from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
-from pydantic_ai.settings import ModelSettings
+from pydantic_ai.settings import CacheConfig, ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from triagedesk.classify import Usage
 from triagedesk.classify.llm.calls import Arrived, Ask, CallFailed, Fault, Reply
-from triagedesk.classify.llm.prompt import Prompt
-from triagedesk.classify.llm.providers import model_for
+from triagedesk.classify.llm.pace import Pace
+from triagedesk.classify.llm.prompt import Prompt, same_for_every_batch
+from triagedesk.classify.llm.providers import Provider, model_for
 
 _NONSENSE = "the server's answer made no sense"
 _FILTERED = "the provider's content filter stopped the answer"
@@ -76,7 +77,9 @@ class Caller:
         temperature: float | None,
         timeout: float,
         max_output_tokens: int | None,
+        pace: Pace,
     ) -> None:
+        self._pace = pace
         self._model_name = model_name
         self._api_key = api_key
         self._base_url = base_url
@@ -91,34 +94,40 @@ class Caller:
         self._mode_is_known = False
 
     @contextmanager
-    def session(self) -> Iterator[Ask]:
-        """Connections for some calls, closed at the end whatever happens."""
+    def session(self, *, several: bool = False) -> Iterator[Ask]:
+        """Connections for some calls, closed at the end whatever happens.
+
+        With `several` calls to come, a provider that caches only on request is asked to keep the
+        catalog between them; for one call that would cost more than it saves.
+        """
         with asyncio.Runner() as runner:
             model = model_for(self._model_name, api_key=self._api_key, base_url=self._base_url)
             runner.run(_enter(model))
             try:
-                yield lambda prompts, arrived: runner.run(self._ask_all(model, prompts, arrived))
+                yield lambda prompts, arrived: runner.run(
+                    self._ask_all(model, prompts, arrived, several=several)
+                )
             finally:
                 runner.run(_leave(model))
 
     async def _ask_all(
-        self, model: Model[Any], prompts: Sequence[Prompt], arrived: Arrived
+        self, model: Model[Any], prompts: Sequence[Prompt], arrived: Arrived, *, several: bool
     ) -> list[Reply | CallFailed]:
         async def one(position: int, prompt: Prompt) -> Reply | CallFailed:
-            reply = await self._ask(model, prompt)
+            reply = await self._ask(model, prompt, several=several)
             if isinstance(reply, Reply):
                 arrived(position, reply)
             return reply
 
         return list(await asyncio.gather(*(one(i, prompt) for i, prompt in enumerate(prompts))))
 
-    async def _ask(self, model: Model[Any], prompt: Prompt) -> Reply | CallFailed:
+    async def _ask(self, model: Model[Any], prompt: Prompt, *, several: bool) -> Reply | CallFailed:
         modes = self._modes
         if not model.profile.get("supports_json_schema_output", False):
             modes = tuple(mode for mode in modes if mode != "native")
         for mode in modes[:-1]:
             try:
-                response = await self._request(model, prompt, mode)
+                response = await self._request(model, prompt, mode, several=several)
             except pai.AgentRunError as error:
                 if self._mode_is_known or not _may_be_the_form(error):
                     return describe(error)
@@ -126,20 +135,30 @@ class Caller:
                 self._modes, self._mode_is_known = (mode,), True
                 return read_response(response)
         try:
-            response = await self._request(model, prompt, modes[-1])
+            response = await self._request(model, prompt, modes[-1], several=several)
         except pai.AgentRunError as error:
             return describe(error)
         self._modes, self._mode_is_known = modes[-1:], True
         return read_response(response)
 
-    async def _request(self, model: Model[Any], prompt: Prompt, mode: str) -> ModelResponse:
+    async def _request(
+        self, model: Model[Any], prompt: Prompt, mode: str, *, several: bool
+    ) -> ModelResponse:
         messages = [ModelRequest.user_text_prompt(prompt.user, instructions=prompt.instructions)]
-        form = _parameters(prompt.schema, mode)
+        settings = _accepted(self._settings, model)
+        schema = prompt.schema
+        if several and model.system == Provider.ANTHROPIC:
+            # Its cache holds as long as nothing before the tickets changes, the form included.
+            settings["cache"] = CacheConfig(messages=False)
+            schema = same_for_every_batch(schema)
+        form = _parameters(schema, mode)
+        if (wait := self._pace.reserve()) > 0:
+            await asyncio.sleep(wait)
         try:
             return await model_request(
                 model,
                 messages,
-                model_settings=_accepted(self._settings, model),
+                model_settings=settings,
                 model_request_parameters=form,
             )
         except (LookupError, TypeError, ValueError) as error:
