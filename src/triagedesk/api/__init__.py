@@ -32,8 +32,11 @@ from triagedesk.api.runs import runs
 from triagedesk.api.service import Service
 from triagedesk.api.sla import sla
 from triagedesk.api.tickets import tickets
+from triagedesk.api.webhooks import senders_of, webhooks
+from triagedesk.api.work import work
 from triagedesk.desk import Desk
 from triagedesk.settings import Settings
+from triagedesk.workflows.workers import Workers
 
 __all__ = ["create_api"]
 
@@ -42,11 +45,13 @@ _AT_ONCE = 10
 _ROUTERS: tuple[APIRouter, ...] = (
     assignment,
     tickets,
+    work,
     agents,
     catalog,
     sla,
     reports,
     runs,
+    webhooks,
     health,
 )
 _ABOUT = """Takes the manual triage out of an IT service desk: classifies, prioritises and assigns
@@ -86,6 +91,12 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks, with webhook-id and webhook-timestamp.",
+    },
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -96,14 +107,21 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def create_api(desk: Desk, settings: Settings, *, host: str) -> FastAPI:
+def create_api(desk: Desk, settings: Settings, *, host: str, with_workers: bool = True) -> FastAPI:
     """The API over a desk; `host` is what the server is bound to.
+
+    Without workers, what it accepts is carried out by other processes (`triagedesk worker`).
 
     Requests without a key are let in only where `host` is this machine alone and no key was ever
     made.
     """
+    # A secret that is none is said at the start.
+    senders_of(settings)
     service = Service(desk, settings, open_without_keys=is_loopback(host))
-    jobs = Jobs(service)
+    workers = None
+    if with_workers:
+        workers = Workers(service.memory, count=service.metrics.tickets.inc)
+    jobs = Jobs(service, workers)
 
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
@@ -115,6 +133,7 @@ def create_api(desk: Desk, settings: Settings, *, host: str) -> FastAPI:
         finally:
             service.stopping.set()
             await anyio.to_thread.run_sync(jobs.stop)
+            service.close()
 
     api: FastAPI = FastAPIOffline(
         redoc_url=None,
@@ -153,6 +172,9 @@ def _document(api: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if path in ("/healthz", "/readyz"):
+                continue
+            if path.startswith("/v1/webhooks/"):
+                operation["security"] = [{"signature": []}]
                 continue
             operation.setdefault(SCOPE, "read" if method == "get" else "write")
             # The empty one: on this machine alone it may be open.

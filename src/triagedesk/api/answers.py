@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from triagedesk.tickets import AssignmentState, ReleasedFor
+
 
 class NeedOut(BaseModel):
     """A skill a ticket needs."""
@@ -107,6 +109,12 @@ class AssignmentOut(BaseModel):
     agent_id: str | None
     agent_name: str
     rationale: str
+    state: AssignmentState | None = Field(
+        description="tentative: whoever is free first may still pull it; committed: theirs; "
+        "accepted: they work on it; null without an agent."
+    )
+    since: datetime | None
+    given_by: str = Field(description="The person who gave it to them; empty: the desk.")
 
 
 class TicketOut(BaseModel):
@@ -118,6 +126,7 @@ class TicketOut(BaseModel):
     short_description: str
     long_description: str
     requester_email: str
+    linked: list[str]
     created_at: datetime | None
     received_at: datetime
     updated_at: datetime
@@ -187,8 +196,13 @@ class PastAssignmentOut(BaseModel):
     """An assignment or deferral, in force or ended."""
 
     assigned_at: datetime
+    committed_at: datetime | None
+    accepted_at: datetime | None
     released_at: datetime | None
-    run_id: str
+    released_why: ReleasedFor | None
+    released_by: str
+    note: str = Field(description="Why it ended, in the words of whoever ended it.")
+    run_id: str = Field(description="Empty where somebody at the desk did it.")
     assignment: AssignmentInFull
 
 
@@ -224,6 +238,76 @@ class CorrectionOut(BaseModel):
     contradicted: int = Field(description="Earlier answers for the same text that differ.")
 
 
+class HandedOnOut(BaseModel):
+    """A ticket that changed hands."""
+
+    ticket: TicketOut
+    from_agent_id: str
+    to_agent_id: str | None = Field(description="Null: it waits in the queue.")
+
+
+class SkippedOut(BaseModel):
+    """Waiting tickets that were not for this agent."""
+
+    reason: str
+    ticket_ids: list[str]
+    count: int
+
+
+class IndexOut(BaseModel):
+    """Why this ticket came first, in numbers."""
+
+    value: float
+    parts: dict[str, float]
+    runner_up: str | None = Field(description="Id of the ticket that comes next.")
+    margin: float | None
+    skipped: list[SkippedOut]
+
+
+class PulledOut(BaseModel):
+    """The ticket to begin now; null where nothing waits that is for this agent."""
+
+    ticket: TicketOut | None
+    why: str
+    taken_from: str = Field(description="Who had it tentatively until now; empty: nobody else.")
+    index: IndexOut | None
+
+
+class ChoiceOut(BaseModel):
+    """Whom a ticket could go to, best first."""
+
+    ticket_id: str
+    agent_id: str | None = Field(description="Who has it.")
+    candidates: list[CandidateOut]
+    exclusions: list[ExclusionOut]
+
+
+class TicketEventOut(BaseModel):
+    """Something that happened to a ticket."""
+
+    at: datetime
+    what: str
+    agent_id: str
+    agent_name: str
+    by: str = Field(description="Who did it; empty: the desk.")
+    note: str
+
+
+class StoryOut(BaseModel):
+    """What became of a ticket, oldest first."""
+
+    ticket_id: str
+    source: str
+    events: list[TicketEventOut]
+
+
+class ShiftOut(BaseModel):
+    """When an agent works, by the clock on the wall where they are."""
+
+    time_zone: str
+    hours: dict[str, list[str]]
+
+
 class AgentOut(BaseModel):
     """An agent with the load of now."""
 
@@ -236,7 +320,17 @@ class AgentOut(BaseModel):
     experience_level: float
     groups: list[str]
     email: str
-    shift_ends_at: datetime | None
+    shift: ShiftOut | None
+    shift_ends_at: datetime | None = Field(
+        description="End of the shift that runs now; of weekly hours too."
+    )
+
+
+class AvailabilityOut(BaseModel):
+    """An agent, and what they handed back when they went."""
+
+    agent: AgentOut
+    handed_back: list[HandedOnOut]
 
 
 class AgentPage(BaseModel):
@@ -250,7 +344,17 @@ class RunOut(BaseModel):
     """A run and how far it is."""
 
     id: str
-    kind: Literal["desk", "assignment", "tickets", "lesson"]
+    kind: Literal[
+        "desk",
+        "assignment",
+        "tickets",
+        "lesson",
+        "inbox",
+        "mail",
+        "watch",
+        "rebalance",
+        "clean-up",
+    ]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     step: str
     done: int

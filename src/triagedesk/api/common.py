@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Path, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from triagedesk.api.body import SLASH
 from triagedesk.api.jobs import Jobs
-from triagedesk.api.problems import ApiProblem, Json, invalid
+from triagedesk.api.problems import ApiProblem, Fault, Json, invalid
 from triagedesk.api.service import Service
 from triagedesk.cleaning import clean_name, excerpt
+from triagedesk.errors import ConflictError, NotFoundError
 from triagedesk.store import Transaction
 from triagedesk.store.lists import DeskTicket
 
@@ -93,6 +97,23 @@ def find_ticket(transaction: Transaction, given: str, source: str) -> DeskTicket
             409, f"several tickets have the id {excerpt(name)!r}", hint=f"add ?source= of {sources}"
         )
     return found[0]
+
+
+@contextmanager
+def refusals(given: BaseModel | None) -> Iterator[None]:
+    """Tell which field of the body a deed was refused for, with its value."""
+    try:
+        yield
+    except (NotFoundError, ConflictError) as error:
+        sent = given.model_dump() if given else {}
+        faults = [
+            Fault(where="body", path=f"$.{p.where}", detail=p.what, value=sent[p.where])
+            for p in error.problems
+            if p.where in sent
+        ]
+        status = 404 if isinstance(error, NotFoundError) else 409
+        more: dict[str, Any] = {"hint": error.hint} if error.hint else {}
+        raise ApiProblem(status, error.message, faults=faults, **more) from error
 
 
 def cursor_of(mark: object) -> str:

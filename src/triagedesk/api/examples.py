@@ -96,7 +96,19 @@ AGENT: dict[str, Any] = {
             "email": "cy@example.com",
             "shift_ends_at": "2026-12-28T17:00:00Z",
         },
-    }
+    },
+    "dee": {
+        "summary": "An agent with weekly hours",
+        "value": {
+            "agent_id": "dee",
+            "name": "Dee Lang",
+            "skills": {"Linux": 7},
+            "shift": {
+                "time_zone": "Europe/Berlin",
+                "hours": {"mon-thu": "09:00-17:00", "friday": ["09:00-12:00", "13:00-15:00"]},
+            },
+        },
+    },
 }
 AGENT_FIELDS: dict[str, Any] = {
     "more_skills": {
@@ -110,6 +122,25 @@ AGENT_FIELDS: dict[str, Any] = {
 }
 AVAILABILITY: dict[str, Any] = {
     "away": {"summary": "Takes no new work", "value": {"availability_status": "away"}}
+}
+ACCEPT: dict[str, Any] = {"begin": {"summary": "Ann begins the work", "value": {"agent_id": "ann"}}}
+DECLINE: dict[str, Any] = {
+    "not_mine": {
+        "summary": "It never comes back to her",
+        "value": {"agent_id": "ann", "reason": "I have no access to this system"},
+    }
+}
+HAND_BACK: dict[str, Any] = {
+    "going_home": {
+        "summary": "Somebody else goes on with it",
+        "value": {"agent_id": "ann", "reason": "My shift is over"},
+    }
+}
+REASSIGN: dict[str, Any] = {
+    "to_bob": {
+        "summary": "To Bob, also when he is full",
+        "value": {"to": "bob", "reason": "He knows the customer", "anyway": True},
+    }
 }
 RESEND: dict[str, Any] = {
     "same": {"summary": "To those in the settings", "value": {}},

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
 from triagedesk.api.auth import authorise
-from triagedesk.api.common import answers, service_of
+from triagedesk.api.common import answers, jobs_of, service_of
 from triagedesk.api.metrics import CONTENT_TYPE_LATEST
 from triagedesk.api.problems import ApiProblem, Json
 
@@ -36,12 +36,15 @@ async def healthz() -> Json:
     responses={503: answers()[503]},
 )
 def readyz(request: Request) -> Json:
-    """Whether requests can be served: models loaded, database there."""
+    """Whether requests can be served: models loaded, database and workers there."""
     service = service_of(request)
     service.metrics.ready.set(0)
     if service.not_ready:
         raise ApiProblem(503, f"Not ready: {service.not_ready}", headers={"Retry-After": "1"})
-    with service.store.read() as transaction:
+    trouble = jobs_of(request).trouble
+    if trouble:
+        raise ApiProblem(503, f"Not ready: {trouble}", headers={"Retry-After": "1"})
+    with service.quick_store.read() as transaction:
         transaction.has_keys()
     service.metrics.ready.set(1)
     return Json({"status": "ok"})

@@ -19,6 +19,7 @@ from triagedesk.cleaning import excerpt
 from triagedesk.errors import (
     CalendarError,
     CatalogError,
+    ConflictError,
     DeliveryError,
     InputError,
     ModelError,
@@ -197,8 +198,9 @@ def of_error(error: TriagedeskError) -> ProblemJson:
     match error:
         case StoreBusy():
             return problem(503, error.message, headers={"Retry-After": "2"}, more=hint)
-        case NotFoundError():
-            return problem(404, error.message)
+        case NotFoundError() | ConflictError():
+            status = 404 if isinstance(error, NotFoundError) else 409
+            return problem(status, error.message, more=hint if status == 409 else None)  # noqa: PLR2004 (HTTP's own number)
         case SettingsError() | CatalogError() | CalendarError():
             # What the desk itself is made of, and no client can mend.
             return problem(503, str(error), more=hint)

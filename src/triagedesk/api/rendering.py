@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from triagedesk.agents import Agent
+from triagedesk.agents import LONG_AGO, Agent, Shift
+from triagedesk.desk_work import Choice, HandedOn, Pulled, TicketEvent, holder_of
+from triagedesk.sla.calendars import WEEKDAYS
 from triagedesk.store.jobs import Job
 from triagedesk.store.lists import DeskTicket, PastAssignment, PastDecision
 from triagedesk.store.reports import StoredReport
-from triagedesk.tickets import Assignment, Classification, Status, TriagedTicket
+from triagedesk.tickets import (
+    Assignment,
+    Candidate,
+    Classification,
+    Exclusion,
+    Holding,
+    Status,
+    TriagedTicket,
+)
 
 
 def time_of(at: datetime | None) -> str | None:
@@ -67,6 +78,7 @@ def ticket_out(item: DeskTicket) -> dict[str, Any]:
         "short_description": ticket.short_description,
         "long_description": ticket.long_description,
         "requester_email": ticket.requester_email,
+        "linked": list(ticket.linked),
         "created_at": time_of(ticket.created_at),
         "received_at": time_of(item.received_at),
         "updated_at": time_of(item.updated_at),
@@ -77,6 +89,7 @@ def ticket_out(item: DeskTicket) -> dict[str, Any]:
             "agent_id": given.agent_id,
             "agent_name": given.agent_name,
             "rationale": given.rationale,
+            **_holding_out(triaged.holding if triaged else None),
         }
         if given
         else None,
@@ -128,33 +141,49 @@ def _priority_out(triaged: TriagedTicket) -> dict[str, Any]:
     }
 
 
-def assignment_out(given: Assignment) -> dict[str, Any]:
+def _holding_out(holding: Holding | None) -> dict[str, Any]:
+    return {
+        "state": holding.state.value if holding else None,
+        "since": time_of(holding.since) if holding else None,
+        "given_by": holding.given_by if holding else "",
+    }
+
+
+def assignment_out(given: Assignment, holding: Holding | None) -> dict[str, Any]:
     """An assignment with everything that speaks for and against it."""
     other = given.runner_up
     return {
         "agent_id": given.agent_id,
         "agent_name": given.agent_name,
         "rationale": given.rationale,
+        **_holding_out(holding),
         "score": round(given.score, 6),
         "parts": {name: round(value, 6) for name, value in given.parts.items()},
         "required_skills": _needs(given),
-        "runner_up": {
-            "agent_id": other.agent_id,
-            "agent_name": other.agent_name,
-            "score": round(other.score, 6),
-            "match": round(other.match, 6),
-        }
-        if other
-        else None,
+        "runner_up": candidate_out(other) if other else None,
         "margin": None if given.margin is None else round(given.margin, 6),
-        "exclusions": [
-            {"reason": e.reason, "agent_ids": list(e.agent_ids), "count": e.count}
-            for e in given.exclusions
-        ],
+        "exclusions": exclusions_out(given.exclusions),
         "skill_gap": given.skill_gap,
         "optimal": given.optimal,
         "would_change": given.would_change,
     }
+
+
+def candidate_out(candidate: Candidate) -> dict[str, Any]:
+    """An agent a ticket could go to."""
+    return {
+        "agent_id": candidate.agent_id,
+        "agent_name": candidate.agent_name,
+        "score": round(candidate.score, 6),
+        "match": round(candidate.match, 6),
+    }
+
+
+def exclusions_out(exclusions: Sequence[Exclusion]) -> list[dict[str, Any]]:
+    """Why agents were not considered."""
+    return [
+        {"reason": e.reason, "agent_ids": list(e.agent_ids), "count": e.count} for e in exclusions
+    ]
 
 
 def decision_out(
@@ -174,7 +203,7 @@ def decision_out(
         "classification": classification_out(triaged.classification) if triaged else None,
         "sla": _sla_out(triaged) if triaged else None,
         "priority": _priority_out(triaged) if triaged else None,
-        "assignment": assignment_out(given) if given else None,
+        "assignment": assignment_out(given, triaged.holding) if triaged and given else None,
         "history": {
             "decisions": [
                 {
@@ -191,14 +220,74 @@ def decision_out(
             "assignments": [
                 {
                     "assigned_at": time_of(held.assigned_at),
+                    "committed_at": time_of(held.holding.committed_at if held.holding else None),
+                    "accepted_at": time_of(held.holding.accepted_at if held.holding else None),
                     "released_at": time_of(held.released_at),
+                    "released_why": held.released_why.value if held.released_why else None,
+                    "released_by": held.released_by,
+                    "note": held.note,
                     "run_id": held.run_id,
-                    "assignment": assignment_out(held.assignment),
+                    "assignment": assignment_out(held.assignment, held.holding),
                 }
                 for held in assignments
             ],
         },
     }
+
+
+def pulled_out(pulled: Pulled) -> dict[str, Any]:
+    """What an agent who asked for the next ticket gets."""
+    chosen = pulled.commitment
+    return {
+        "ticket": ticket_out(pulled.ticket) if pulled.ticket else None,
+        "why": pulled.why,
+        "taken_from": pulled.taken_from,
+        "index": {
+            "value": round(chosen.index, 6),
+            "parts": {name: round(value, 6) for name, value in chosen.parts.items()},
+            "runner_up": chosen.runner_up,
+            "margin": None if chosen.margin is None else round(chosen.margin, 6),
+            "skipped": [
+                {"reason": s.reason, "ticket_ids": list(s.ticket_ids), "count": s.count}
+                for s in chosen.skipped
+            ],
+        }
+        if chosen
+        else None,
+    }
+
+
+def handed_out(handed: HandedOn) -> dict[str, Any]:
+    """A ticket that changed hands."""
+    return {
+        "ticket": ticket_out(handed.ticket),
+        "from_agent_id": handed.from_agent,
+        "to_agent_id": handed.to_agent,
+    }
+
+
+def choice_out(choice: Choice) -> dict[str, Any]:
+    """Whom a ticket could go to."""
+    return {
+        "ticket_id": choice.ticket.ticket.id,
+        "agent_id": holder_of(choice.ticket),
+        "candidates": [candidate_out(candidate) for candidate in choice.candidates],
+        "exclusions": exclusions_out(choice.exclusions),
+    }
+
+
+def event_out(event: TicketEvent) -> dict[str, Any]:
+    """Something that happened to a ticket."""
+    return {**vars(event), "at": time_of(event.at)}
+
+
+def _shift_out(shift: Shift) -> dict[str, Any]:
+    hours = {
+        day: [str(window) for window in windows]
+        for day, windows in zip(WEEKDAYS, shift.week, strict=True)
+        if windows
+    }
+    return {"time_zone": shift.time_zone, "hours": hours}
 
 
 def agent_out(agent: Agent) -> dict[str, Any]:
@@ -213,7 +302,8 @@ def agent_out(agent: Agent) -> dict[str, Any]:
         "experience_level": agent.experience,
         "groups": list(agent.groups),
         "email": agent.email,
-        "shift_ends_at": time_of(agent.shift_ends_at),
+        "shift": _shift_out(agent.shift) if agent.shift else None,
+        "shift_ends_at": None if agent.shift_ends_at == LONG_AGO else time_of(agent.shift_ends_at),
     }
 
 

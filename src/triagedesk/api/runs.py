@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from triagedesk.api.answers import AssignmentPage, RunOut, RunPage
 from triagedesk.api.common import (
@@ -25,13 +25,15 @@ from triagedesk.api.problems import ApiProblem, Json
 from triagedesk.api.rendering import assigned_or_not, run_out
 from triagedesk.api.routing import needs, router
 from triagedesk.cleaning import excerpt
+from triagedesk.errors import ConflictError
 from triagedesk.store import Transaction
-from triagedesk.store.jobs import Job
+from triagedesk.store.jobs import QUIET_KINDS, Job
 from triagedesk.store.lists import TicketFilter
+from triagedesk.workflows.asking import begin_run
+from triagedesk.workflows.asking import cancel_run as cancel_run_called
+from triagedesk.workflows.asking import resume_run as resume_run_called
 
 runs = router("runs")
-
-_ENDED = ("done", "failed", "cancelled")
 
 
 @runs.post(
@@ -44,22 +46,32 @@ _ENDED = ("done", "failed", "cancelled")
 )
 def start_run(request: Request) -> Json:
     """Fetch, classify, prioritise, assign, report, send; or send what is still unsent."""
-    with service_of(request).store.read() as transaction:
-        for job_id in transaction.waiting_jobs():
-            job = transaction.job(job_id)
-            if job and job.kind == "desk":
-                raise ApiProblem(
-                    409, f"the run {job.id} is not over", headers={"Location": f"/v1/runs/{job.id}"}
-                )
-    job = jobs_of(request).accept("desk", actor_of(request))
+    service = service_of(request)
+    try:
+        job = begin_run(service.store, service.new_id(), actor_of(request), service.desk.now())
+    except ConflictError as error:
+        with service.store.read() as transaction:
+            (under_way, *_rest) = transaction.waiting_jobs("desk") or [""]
+        raise ApiProblem(
+            409, error.message, headers={"Location": f"/v1/runs/{under_way}"}
+        ) from error
+    jobs_of(request).wake()
     return Json(run_out(job), status_code=202, headers={"Location": f"/v1/runs/{job.id}"})
 
 
 @runs.get("/runs", operation_id="listRuns", response_model=RunPage, responses=answers())
-def list_runs(request: Request, limit: Limit = 50, cursor: Cursor = "") -> Json:
-    """Runs, newest first: started here, by the command line, or by a batch that was sent."""
+def list_runs(
+    request: Request,
+    limit: Limit = 50,
+    cursor: Cursor = "",
+    everything: Annotated[
+        bool, Query(description="Also what the desk does by itself: watching, mailing, cleaning.")
+    ] = False,
+) -> Json:
+    """Runs, newest first: begun here, by a schedule, a command or tickets that were sent."""
     with service_of(request).store.read() as transaction:
-        found = transaction.job_list(before=mark_of(cursor), most=limit + 1)
+        without = () if everything else QUIET_KINDS
+        found = transaction.job_list(before=mark_of(cursor), most=limit + 1, without=without)
     following = cursor_of(found[limit - 1].id) if len(found) > limit else None
     return page(request, "runs", [run_out(job) for job in found[:limit]], following)
 
@@ -108,22 +120,23 @@ def read_run_assignments(
 def cancel_run(request: Request, run_id: RunId) -> Json:
     """Stop a run after the tickets in hand; what it has decided stays decided."""
     service = service_of(request)
-    with service.store.begin() as transaction:
-        job = _find(transaction, run_id)
-        if job.state in _ENDED:
-            raise ApiProblem(409, f"the run is over: {job.state}")
-        if not job.actor:
-            raise ApiProblem(409, "the run was started on the command line; stop it there")
-        transaction.ask_to_cancel(job.id)
-        details = {"kind": job.kind}
-        transaction.audit(
-            "run cancelled",
-            job.id,
-            actor=actor_of(request),
-            at=service.desk.now(),
-            details=details,
-        )
-        job = _find(transaction, job.id)
+    job = cancel_run_called(service.store, id_of(run_id), actor_of(request), service.desk.now())
+    return Json(run_out(job), status_code=202)
+
+
+@runs.post(
+    "/runs/{run_id}/resume",
+    operation_id="resumeRun",
+    status_code=202,
+    response_model=RunOut,
+    responses=answers(404, 409),
+    openapi_extra=needs("admin"),
+)
+def resume_run(request: Request, run_id: RunId) -> Json:
+    """Take up a run that failed or was cancelled; what it has decided stays decided."""
+    service = service_of(request)
+    job = resume_run_called(service.store, id_of(run_id), actor_of(request), service.desk.now())
+    jobs_of(request).wake()
     return Json(run_out(job), status_code=202)
 
 

@@ -16,10 +16,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from triagedesk.agents import Agent, Availability
+from triagedesk.agents import Agent, Availability, Shift
+from triagedesk.agents_parser import shift_of
+from triagedesk.api.hours import Hours, Zone
 from triagedesk.api.problems import Fault, not_valid
 from triagedesk.catalog import SlaUnit
 from triagedesk.cleaning import clean_name, clean_text
+from triagedesk.desk_work.finding import LONGEST_REASON
 from triagedesk.intake import SOURCE
 from triagedesk.priority import Level, Priority
 from triagedesk.tickets import Status, Ticket
@@ -80,8 +83,8 @@ Proficiency = Annotated[
 ]
 SlaValue = Annotated[
     int,
-    BeforeValidator(_whole, json_schema_input_type=Annotated[int, Field(ge=1, le=100_000)]),
-    Field(ge=1, le=100_000),
+    BeforeValidator(_whole, json_schema_input_type=Annotated[int, Field(ge=1, le=36_500)]),
+    Field(ge=1, le=36_500),
 ]
 Experience = Annotated[
     float,
@@ -129,6 +132,8 @@ Availabilities = Annotated[
         }
     ),
 ]
+#: What somebody says about why they do something.
+Reason = Annotated[str, StringConstraints(max_length=LONGEST_REASON)]
 Address = Annotated[
     str,
     StringConstraints(
@@ -144,6 +149,17 @@ class Wire(BaseModel):
     """Something a client sends: nothing but what is named, and no type taken for another."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ShiftGiven(Wire):
+    """When an agent works, by the clock on the wall where they are."""
+
+    time_zone: Zone = "UTC"
+    hours: Hours
+
+    def as_shift(self) -> Shift | None:
+        """The desk's own record."""
+        return shift_of(self.model_dump())[0]
 
 
 class AgentFields(Wire):
@@ -162,7 +178,10 @@ class AgentFields(Wire):
         [], description="Assignment groups they belong to."
     )
     email: Line = ""
-    shift_ends_at: Moment | None = None
+    shift: ShiftGiven | None = Field(None, description="Left out: no shift is kept.")
+    shift_ends_at: Moment | None = Field(
+        None, description="End of the current shift; while it lies ahead it comes before `shift`."
+    )
 
     def as_agent(self, id_: str, default_capacity: int) -> Agent:
         """The desk's own record."""
@@ -180,6 +199,7 @@ class AgentFields(Wire):
             shift_ends_at=None
             if self.shift_ends_at is None
             else parse_timestamp(self.shift_ends_at),
+            shift=self.shift.as_shift() if self.shift else None,
         )
 
 
@@ -195,8 +215,37 @@ class AvailabilityChange(Wire):
     availability_status: Availabilities
 
 
+class AgentNamed(Wire):
+    """Who does it."""
+
+    agent_id: Id
+
+
+class Declined(AgentNamed):
+    """Who does not take a ticket, and why."""
+
+    reason: Annotated[Reason, StringConstraints(min_length=1, pattern=r"\w")]
+
+
+class HandedBack(AgentNamed):
+    """Who gives a ticket up, and why."""
+
+    reason: Reason = ""
+
+
+class Reassigned(Wire):
+    """Who shall have a ticket."""
+
+    to: Id = Field(description="An agent's id.")
+    reason: Reason = ""
+    anyway: bool = Field(False, description="Also when they are away, off shift or full.")
+
+
 class _AnyTicket(Wire):
     requester_email: Line = ""
+    linked: Annotated[list[Id], Field(max_length=100)] = Field(
+        [], description="Ids of tickets it belongs with."
+    )
     status: StatusName | None = Field(
         None, description="Left out: open, or for a known ticket as the desk has it."
     )
@@ -213,6 +262,7 @@ class _AnyTicket(Wire):
             "priority": Priority[self.priority] if self.priority else None,
             "impact": Level[self.impact.upper()] if self.impact else None,
             "urgency": Level[self.urgency.upper()] if self.urgency else None,
+            "linked": tuple(dict.fromkeys(map(clean_name, self.linked))),
         }
 
 

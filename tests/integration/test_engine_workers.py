@@ -1,0 +1,222 @@
+"""Workers in processes of their own: work is shared, taken over, stopped, taken up, upgraded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from support.desk import Running, WholeDesk, desk, open_desk, sqlite_desk
+from support.engine_desk import office
+from support.postgres import PostgresServer
+
+__all__ = ["desk", "sqlite_desk"]
+
+
+def test_a_run_is_shared_and_what_a_killed_worker_had_is_taken_over(desk: WholeDesk) -> None:
+    with office(desk) as works:
+        works.tickets(1200)
+        works.hire(SLOW="0.4")
+        works.hire(SLOW="0.4")
+        run_id = works.begin()
+        leader = works.under_way(run_id).worker
+        number = int(leader.partition("/")[2].partition("@")[0])
+        assert len(works.names()) == 2
+        works.workers[number - 1].kill()
+        began = time.monotonic()
+        run = works.over(run_id)
+        assert time.monotonic() - began < 60
+        assert (run.state, run.error) == ("done", "")
+        assert run.worker != leader
+        assert run.summary
+        assert (run.summary["fetched"], run.summary["decided"]) == (1200, 1200)
+        desk.check_books(tickets_expected=1200)
+        assert desk.report_states() == ["sent"]
+        assert len(desk.smtp.messages) == 1
+        # Stopped, a worker ends cleanly and gives its name back.
+        left = next(worker for worker in works.workers if worker.process.poll() is None)
+        left.signal(signal.SIGTERM)
+        assert left.outcome().code == 143
+        assert works.names() == set()
+
+
+def test_a_run_is_cancelled_between_chunks_and_taken_up_again(sqlite_desk: WholeDesk) -> None:
+    with office(sqlite_desk) as works:
+        works.tickets(1000)
+        works.hire(SLOW="0.3", SCHEDULE_RUN="0 0 1 1 *")
+        run_id = works.begin()
+        refused = sqlite_desk.cli("runs", "begin")
+        assert (refused.code, f"the run {run_id} is not over" in refused.err) == (2, True)
+        works.under_way(run_id)
+        cancelled = sqlite_desk.cli("runs", "cancel", run_id)
+        assert (cancelled.code, "It stops after" in cancelled.out) == (0, True)
+        run = works.over(run_id)
+        assert run.state == "cancelled"
+        kept = run.done
+        assert 0 < kept < 1000
+        assert sqlite_desk.cli("runs", "cancel", run_id).code == 2
+        listed = sqlite_desk.cli("runs", "list")
+        assert run_id in listed.out
+        assert "cancelled" in listed.out
+        assert sqlite_desk.cli("runs", "resume", run_id).code == 0
+        again = works.over(run_id)
+        assert again.state == "done"
+        assert again.summary
+        assert again.summary["decided"] == 1000 - kept, "what was decided stayed decided"
+        assert works.run(run_id)["attempt"] == 2
+        sqlite_desk.check_books(tickets_expected=1000)
+        assert sqlite_desk.cli("runs", "resume", run_id).code == 2
+        assert "clean-up" not in sqlite_desk.cli("runs", "list").out
+
+
+def test_ticks_that_were_missed_are_caught_up_once(sqlite_desk: WholeDesk) -> None:
+    with sqlite_desk.store() as store, store.begin() as transaction:
+        transaction.take_tick("desk", None, datetime.now(UTC) - timedelta(days=3))
+    with office(sqlite_desk) as works:
+        works.hire(SCHEDULE_RUN="0 * * * *")
+        with sqlite_desk.store() as store:
+
+            def ran() -> int:
+                with store.read() as transaction:
+                    jobs = transaction.job_list()
+                return sum(job.kind == "desk" and job.state == "done" for job in jobs)
+
+            works.until(ran)
+            time.sleep(7)
+            assert ran() == 1, "once, however many were missed"
+            with store.read() as transaction:
+                last = transaction.last_tick("desk")
+        assert last
+        assert (last.minute, last.second) == (0, 0)
+    sqlite_desk.check_books(tickets_expected=5)
+
+
+def test_an_upgrade_carries_on_what_the_version_before_began_and_back(
+    sqlite_desk: WholeDesk,
+) -> None:
+    more = sqlite_desk.folder / "steps-more"
+    with office(sqlite_desk) as works:
+        works.tickets(600)
+        old = works.hire(SLOW="0.4")
+        first = works.begin()
+        works.under_way(first)
+        old.kill()
+        new = works.hire(SLOW="0.4", NEXT="patch")
+        assert works.over(first).state == "done"
+        assert not more.exists(), "begun in the old way, it went on in the old way"
+        works.tickets(1200)
+        second = works.begin()
+        works.under_way(second)
+        assert more.read_text() == f"{second}\n"
+        new.kill()
+        works.hire(SLOW="0")
+        run = works.over(second)
+        assert run.state == "done", "a version that does not know the step begins the run anew"
+        assert run.attempt == 2
+    sqlite_desk.check_books(tickets_expected=1200)
+
+
+def test_a_version_that_cannot_read_the_engines_records_strands_no_run(
+    sqlite_desk: WholeDesk,
+) -> None:
+    with office(sqlite_desk) as works:
+        works.tickets(600)
+        old = works.hire(SLOW="0.4")
+        run_id = works.begin()
+        works.under_way(run_id)
+        old.kill()
+        works.hire(NEXT="break")
+        run = works.over(run_id)
+        assert (run.state, run.attempt) == ("done", 2)
+        assert run.worker.endswith("@2")
+    sqlite_desk.check_books(tickets_expected=600)
+
+
+def test_the_engines_records_may_be_thrown_away(sqlite_desk: WholeDesk, tmp_path: Path) -> None:
+    with office(sqlite_desk) as works:
+        works.tickets(600)
+        old = works.hire(SLOW="0.4")
+        run_id = works.begin()
+        works.under_way(run_id)
+        old.kill()
+        for file in tmp_path.glob("desk.db-engine*"):
+            file.unlink()
+        works.hire()
+        assert works.over(run_id).state == "done"
+    sqlite_desk.check_books(tickets_expected=600)
+
+
+LONG = pytest.mark.skipif(
+    not os.environ.get("TRIAGEDESK_LONG_TESTS"), reason="takes a minute: set TRIAGEDESK_LONG_TESTS"
+)
+
+
+def freeze_between_transactions(worker: Running, folder: Path) -> None:
+    """Freeze a process where it does not keep SQLite's one lock from all others."""
+    for _ in range(100):
+        worker.signal(signal.SIGSTOP)
+        try:
+            for name in ("desk.db", "desk.db-engine"):
+                with closing(sqlite3.connect(folder / name, timeout=0)) as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            worker.signal(signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("it always holds the lock")
+
+
+@LONG
+@pytest.mark.timeout(300)
+def test_a_frozen_worker_that_wakes_up_after_others_took_over_doubles_nothing(
+    sqlite_desk: WholeDesk, tmp_path: Path
+) -> None:
+    with office(sqlite_desk) as works:
+        works.tickets(1200)
+        frozen = works.hire(SLOW="0.5")
+        run_id = works.begin()
+        works.under_way(run_id, 400)
+        freeze_between_transactions(frozen, tmp_path)
+        works.hire(SLOW="0.5")
+        began = time.monotonic()
+        run = works.over(run_id, seconds=120)
+        assert time.monotonic() - began < 75
+        frozen.signal(signal.SIGCONT)
+        works.until(lambda: len(works.names()) == 2)
+        assert run.state == "done"
+        # It works on, as a process like any other.
+        again = works.over(works.begin())
+        assert (again.state, works.job(run_id)) == ("done", run)
+    sqlite_desk.check_books(tickets_expected=1200)
+    sent = [str(mail.message["Message-ID"]) for mail in sqlite_desk.smtp.messages]
+    assert len(sent) == len(set(sent)) == 2, "one of each run"
+
+
+@LONG
+@pytest.mark.timeout(300)
+def test_a_run_goes_on_when_the_database_server_is_back(tmp_path: Path) -> None:
+    with (
+        PostgresServer.running() as database,
+        database.database() as url,
+        open_desk(tmp_path, url) as served,
+        office(served) as works,
+    ):
+        works.tickets(1200)
+        works.hire(SLOW="0.5")
+        run_id = works.begin()
+        works.under_way(run_id, 200)
+        database.stop()
+        time.sleep(5)
+        database.start()
+        run = works.over(run_id, seconds=150)
+        assert (run.state, run.error) == ("done", "")
+        served.check_books(tickets_expected=1200)
+        assert len(served.smtp.messages) == 1
+        works.dismiss()
