@@ -9,7 +9,7 @@ PIP_INSTALL := $(PIP) install --no-compile
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help install install-dev install-large run test lint type-check check excel wheel format lock clean
+.PHONY: help install install-dev install-large run test lint type-check chaos check excel screenshots wheel format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,7 +55,14 @@ lint: install-dev ## format, lint and import rules
 type-check: install-dev ## mypy strict
 	$(BIN)/mypy
 
+chaos: install-dev ## kill and starve everything for half an hour; prints what was lost (nothing)
+	@cd tests && ../$(BIN)/python -m chaos $(ARGS)
+
 check: lint type-check test ## everything a change must pass
+
+screenshots: install-dev ## pictures of every view of the page, in docs/images (needs Chromium)
+	@mkdir -p docs/images
+	PAGE_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/integration/test_page_screenshots.py
 
 excel: install ## an example workbook of the sample desk
 	@rm -f out/example/sample.db*

@@ -9,29 +9,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import structlog
 
-from triagedesk import dataset, pipeline
 from triagedesk.agents import Agent
 from triagedesk.assign import AssignPolicy
+from triagedesk.assign.index import CommitmentPolicy
 from triagedesk.classify import Classifier, Usage
-from triagedesk.classify.budget import Budgeted
+from triagedesk.classify.budget import Budgeted, Prices
 from triagedesk.classify.cascade import Cascade
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import load_encoders
-from triagedesk.classify.llm import LlmClassifier, MemoryCache, check_model
+from triagedesk.classify.llm import (
+    CallsPerMinute,
+    LlmClassifier,
+    MemoryCache,
+    Pace,
+    check_model,
+)
 from triagedesk.classify.local import LocalClassifier
+from triagedesk.classify.shelf import Shelf
 from triagedesk.classify.skills import SkillReader as LocalSkillReader
 from triagedesk.desk import (
     Desk,
     Letterhead,
+    OnlineRules,
     Progress,
-    RunSummary,
     Silence,
     SkillReader,
 )
@@ -43,7 +50,7 @@ from triagedesk.files import write_file
 from triagedesk.outbox import Channel
 from triagedesk.outbox.maildir import MaildirChannel
 from triagedesk.outbox.smtp import SmtpChannel
-from triagedesk.priority import PriorityPolicy
+from triagedesk.priority import Priority, PriorityPolicy
 from triagedesk.settings import Settings
 from triagedesk.sla import SlaPolicy, parse_sla_policy
 from triagedesk.sources import CatalogSource, Source
@@ -55,7 +62,6 @@ from triagedesk.sources.files import (
 from triagedesk.sources.http import is_web_address
 from triagedesk.sources.webhook import WebhookSource
 from triagedesk.store import Store
-from triagedesk.store.lease import hold
 
 _SAMPLE = files("triagedesk.sample")
 
@@ -97,7 +103,8 @@ def open_desk(
             skill_reader=cache(lambda: skill_reader(settings)),
             sla_policy=sla_policy(settings),
             priority_policy=priority_policy(settings),
-            assign_policy=AssignPolicy(),
+            assign_policy=assign_policy(settings),
+            online=online_rules(settings),
             channel=channel(settings) if options.send and not options.dry_run else None,
             letterhead=letterhead(settings),
             report_path=lambda run_id: (
@@ -105,7 +112,7 @@ def open_desk(
             ),
             write_file=write_file,
             now=lambda: datetime.now(UTC),
-            new_id=_new_id,
+            new_id=new_id,
             sleep=time.sleep,
             dry_run=options.dry_run,
             progress=progress or Silence(),
@@ -114,17 +121,6 @@ def open_desk(
     finally:
         working.close()
         store.close()
-
-
-def run_desk(desk: Desk, options: RunOptions) -> RunSummary:
-    """One run, alone at this desk; then the decisions file, where one is wanted."""
-    with nullcontext() if desk.dry_run else hold(desk.store, "run"):
-        summary = pipeline.run(desk)
-    if options.decisions and not summary.only_resent:
-        with desk.store.read() as transaction:
-            triaged = list(transaction.triaged(summary.run_id))
-        write_file(options.decisions, dataset.decisions_as_jsonl(triaged))
-    return summary
 
 
 def open_store(settings: Settings) -> Store:
@@ -139,7 +135,7 @@ def _scratch_copy(store: Store) -> Store:
     return scratch
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """Sorts by time and never repeats."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
@@ -178,20 +174,39 @@ def roster_reader(settings: Settings) -> Callable[[], Sequence[Agent]] | None:
 
 def classifier(settings: Settings, store: Store | None) -> Classifier:
     """The local model, and behind it the language model where one is configured."""
-    local = local_model(settings, corrections=corrections(store) if store else ())
+    local = (
+        local_model(
+            settings,
+            corrections=corrections(store),
+            shelf=shelf_in(settings.output_dir / "learned"),
+        )
+        if store
+        else local_model(settings)
+    )
     if not settings.llm_model_name:
         return Cascade(local=local)
     return Cascade(local=local, llm=language_model(settings, store))
 
 
+@cache
+def shelf_in(folder: Path) -> Shelf:
+    """Where what is dear to learn is kept between runs; one per process and folder."""
+    return Shelf(folder)
+
+
 def local_model(
-    settings: Settings, *, precision: float = 0.0, corrections: Sequence[Correction] = ()
+    settings: Settings,
+    *,
+    precision: float = 0.0,
+    corrections: Sequence[Correction] = (),
+    shelf: Shelf | None = None,
 ) -> LocalClassifier:
     """The local model; it promises AUTO_PRECISION unless another `precision` is given."""
     return LocalClassifier(
         model_dir=settings.model_dir,
         promised_precision=precision or settings.auto_precision,
         corrections=corrections,
+        shelf=shelf,
     )
 
 
@@ -213,6 +228,8 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
         temperature=settings.llm_temperature,
         timeout=settings.llm_timeout,
         redact=settings.llm_redact,
+        people=lambda: _agent_names(store) if store else (),
+        pace=_pace_of(settings, store),
         cache=_StoredAnswers(store) if store else MemoryCache(),
     )
     if store is None:
@@ -221,8 +238,40 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
         model=model,
         ledger=_StoredLedger(store),
         daily_tokens=settings.llm_daily_tokens,
+        daily_cost=settings.llm_daily_cost,
+        prices=Prices(input=settings.llm_price_input, output=settings.llm_price_output),
         batch_size=settings.llm_batch_size,
     )
+
+
+def _pace_of(settings: Settings, store: Store | None) -> Pace | None:
+    if store and settings.llm_calls_per_minute:
+        return _StoredPace(store, settings.llm_calls_per_minute)
+    return pace(settings.llm_calls_per_minute)
+
+
+@dataclass(frozen=True)
+class _StoredPace:
+    """The pace that all processes of a desk keep together, on whatever host."""
+
+    store: Store
+    calls_per_minute: int
+
+    def reserve(self) -> float:
+        """Take the next turn; returns the seconds to wait before using it."""
+        with self.store.begin_alone() as transaction:
+            return transaction.reserve_call("language model", self.calls_per_minute)
+
+
+@cache
+def pace(calls_per_minute: int) -> Pace | None:
+    """The pace that all calls of this process keep together; None: as fast as they come."""
+    return CallsPerMinute(calls_per_minute) if calls_per_minute else None
+
+
+def _agent_names(store: Store) -> list[str]:
+    with store.read() as transaction:
+        return [agent.name for agent in transaction.roster()]
 
 
 def corrections(store: Store) -> tuple[Correction, ...]:
@@ -233,7 +282,7 @@ def corrections(store: Store) -> tuple[Correction, ...]:
         Correction(
             text=item.text,
             label=item.label,
-            ticket_id=str(item.ticket_key or ""),
+            ticket_id=item.ticket_id,
             made_at=item.made_at,
             made_by=item.made_by,
         )
@@ -262,10 +311,11 @@ class _StoredLedger:
 
     store: Store
 
-    def tokens_today(self) -> int:
+    def usage_today(self) -> Usage:
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         with self.store.read() as transaction:
-            return transaction.tokens_since(midnight)
+            sent, received = transaction.tokens_since(midnight)
+        return Usage(input_tokens=sent, output_tokens=received)
 
     def record(self, model: str, usage: Usage, tickets: int) -> None:
         with self.store.begin() as transaction:
@@ -317,6 +367,21 @@ def letterhead(settings: Settings) -> Letterhead:
         codebase_url=settings.codebase_url,
         time_zone=settings.time_zone,
         domain=_sender(settings).rpartition("@")[2],
+    )
+
+
+def assign_policy(settings: Settings) -> AssignPolicy:
+    """The weights of the score, and how much of a shift must be left."""
+    return AssignPolicy(min_shift=timedelta(minutes=settings.shift_min_left))
+
+
+def online_rules(settings: Settings) -> OnlineRules:
+    """When tickets are somebody's for good, who interrupts, and whom they lean to."""
+    interrupt = frozenset(Priority[name] for name in settings.interrupt)
+    return OnlineRules(
+        commits_early=settings.commitment == "early",
+        affinity=settings.affinity,
+        commitment=CommitmentPolicy(interrupt=interrupt),
     )
 
 

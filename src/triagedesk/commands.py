@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from triagedesk import app, dataset, evaluating, learning, pipeline, reporting, watch
+from triagedesk import app, dataset, desk_work, evaluating, learning, pipeline, reporting, watch
+from triagedesk.agents import Agent, Availability
 from triagedesk.agents_parser import parse_agents
-from triagedesk.assign import AssignPolicy
 from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier
@@ -97,6 +97,20 @@ def sla_events(settings: Settings, most: int | None) -> list[EventLine]:
         return watch.event_lines(desk, most=most)
 
 
+def next_ticket(settings: Settings, agent_id: str, by: str) -> desk_work.Pulled:
+    """Give an agent the ticket to begin now."""
+    with app.open_desk(settings, app.RunOptions(send=False)) as desk:
+        return desk_work.next_ticket(desk, agent_id, by=by)
+
+
+def set_availability(
+    settings: Settings, agent_id: str, availability: Availability, by: str
+) -> tuple[Agent, list[desk_work.HandedOn]]:
+    """Say whether an agent takes work; returns what they handed back."""
+    with app.open_desk(settings, app.RunOptions(send=False)) as desk:
+        return desk_work.set_availability(desk, agent_id, availability, by=by)
+
+
 def correct_ticket(
     settings: Settings, ticket_id: str, category: str, kind: str, by: str
 ) -> tuple[learning.Learned, TriagedTicket]:
@@ -109,6 +123,12 @@ def learn_history(settings: Settings, history: Path, by: str) -> learning.Learne
     """Learn from a file of closed tickets."""
     with app.open_desk(settings, app.RunOptions()) as desk:
         return learning.learn(desk, FileSource(history, name="history").fetch(""), by=by)
+
+
+def explain_ticket(settings: Settings, ticket_id: str) -> learning.Explained:
+    """Why a ticket was classified as it was."""
+    with app.open_desk(settings, app.RunOptions(send=False)) as desk:
+        return learning.explain(desk, ticket_id)
 
 
 def undo_lesson(settings: Settings, lesson: str, by: str) -> int:
@@ -193,7 +213,7 @@ def assign_dataset(path: Path, progress: Progress) -> dict[str, Any]:
         agents,
         skill_reader=app.skill_reader(settings),
         priority_policy=app.priority_policy(settings),
-        assign_policy=AssignPolicy(),
+        assign_policy=app.assign_policy(settings),
         now=datetime.now(UTC),
         progress=progress,
     )

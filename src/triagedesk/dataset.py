@@ -40,6 +40,7 @@ def assign_one_off(
     progress: Progress,
 ) -> OneOff:
     """Steps 5 and 6 for tickets and agents given together: no catalog, no store."""
+    agents = [agent.on_shift(now) for agent in agents]
     skills = sorted({name for agent in agents for name in agent.skills})
     progress.start("Reading what tickets need", len(tickets))
     needs: list[tuple[SkillNeed, ...]] = []

@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
 from triagedesk.agents import Agent, SkillNeed
 from triagedesk.assign import AssignPolicy
+from triagedesk.assign.index import CommitmentPolicy
+from triagedesk.board import LiveBoard
 from triagedesk.classify import Classifier, Usage
 from triagedesk.outbox import Channel
 from triagedesk.priority import PriorityPolicy
@@ -42,6 +44,20 @@ class Silence:
 
     def advance(self, count: int) -> None:
         """Say nothing."""
+
+
+class Counted:
+    """Turns "so many are done" of a part of a step into progress, never backwards."""
+
+    def __init__(self, progress: Progress, most: int) -> None:
+        self._progress, self._most, self._shown = progress, most, 0
+
+    def up_to(self, done: int, _total: int = 0) -> None:
+        """`done` of the part's tickets are through."""
+        step = min(done, self._most) - self._shown
+        if step > 0:
+            self._shown += step
+            self._progress.advance(step)
 
 
 class SkillReader(Protocol):
@@ -76,6 +92,18 @@ class Letterhead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnlineRules:
+    """How tickets get from the agent they suit best to somebody who works on them."""
+
+    #: True: who is chosen has the ticket for good; False: until somebody pulls it.
+    commits_early: bool = False
+    #: Whom a ticket leans to: nobody, who knows its requester, or also who had a linked ticket.
+    affinity: Literal["off", "requester", "linked"] = "off"
+    #: What the next ticket of an agent is chosen by, and which priorities interrupt.
+    commitment: CommitmentPolicy = field(default_factory=CommitmentPolicy)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Desk:
     """Everything a run works with, put together by `app`."""
 
@@ -100,11 +128,16 @@ class Desk:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     sleep: Callable[[float], None]
+    online: OnlineRules = field(default_factory=OnlineRules)
+    #: Kept from one ticket to the next.
+    board: LiveBoard = field(default_factory=LiveBoard)
     #: Seconds the assignment may take before the greedy answer is taken.
     assign_time_limit: float = 60.0
     #: Decide, show, and leave no report.
     dry_run: bool = False
     progress: Progress = field(default_factory=Silence)
+    #: Called between two chunks of a long batch; raises where it is to stop there.
+    check: Callable[[], None] = lambda: None
     #: Wraps what must not be cut off between doing and recording.
     shield: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -147,6 +180,8 @@ class RunSummary:
     changed: int = 0
     unchanged: int = 0
     broken: tuple[BrokenTicket, ...] = ()
+    #: Of the catalog the run decides by.
+    catalog_version: str = ""
     #: Decided in this run; the rest of the report stood already.
     decided: int = 0
     usage: Usage = field(default_factory=Usage)

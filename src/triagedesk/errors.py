@@ -7,7 +7,8 @@ TriagedeskError
 │   ├── AgentsError           the agents file or list (all places at once)
 │   ├── CalendarError         business calendars
 │   ├── TicketsError          a ticket file or answer that is no list of tickets at all
-│   └── NotFoundError         a report, ticket or agent that does not exist
+│   ├── NotFoundError         a report, ticket or agent that does not exist
+│   └── ConflictError         what is asked for does not fit what is there
 ├── SourceError               a helpdesk or a catalog server
 │   ├── SourceUnavailable     temporary: no connection, timeout, 429, 5xx
 │   └── SourceRefused         permanent: credentials, 4xx, an answer that makes no sense
@@ -99,6 +100,10 @@ class TicketsError(InputError):
 
 class NotFoundError(InputError):
     """There is no such thing here."""
+
+
+class ConflictError(InputError):
+    """This does not fit what is there."""
 
 
 class SourceError(TriagedeskError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from triagedesk import pipeline, watch
+from triagedesk import pipeline, placing, watch
 from triagedesk.agents import Agent
 from triagedesk.assign import WorkItem, assign_batch
 from triagedesk.catalog import ServiceCatalog
@@ -102,22 +102,25 @@ def _assign_among(desk: Desk, summary: RunSummary, agents: Sequence[Agent]) -> N
     desk.progress.start("Assigning", len(waiting))
     items = _work_among(desk, waiting, agents)
     with desk.store.begin_alone() as transaction:
+        now = desk.now()
         still = [t for t in transaction.unassigned(summary.run_id) if t.key in items]
+        items = placing.with_past(desk, transaction, placing.matters_of(still), items, now)
         batch = assign_batch(
-            [items[triaged.key] for triaged in still],
-            [agent for agent in transaction.roster() if agent.id in ids],
+            list(items.values()),
+            [agent for agent in transaction.roster(now) if agent.id in ids],
             policy=desk.assign_policy,
-            now=desk.now(),
+            now=now,
             time_limit=desk.assign_time_limit,
         )
-        given = [
-            (triaged.key, assignment)
+        given = {
+            triaged.key: assignment
             for triaged, assignment in zip(still, batch.assignments, strict=True)
             # A deferral that stands is not recorded anew.
             if assignment.agent_id or triaged.assignment is None
-        ]
-        transaction.assign(summary.run_id, given, desk.now())
-    summary.assigned_now = sum(1 for _, assignment in given if assignment.agent_id)
+        }
+        placing.record(desk, transaction, given, now, run_id=summary.run_id)
+        placing.interrupt(desk, transaction, list(given), now)
+    summary.assigned_now = sum(1 for assignment in given.values() if assignment.agent_id)
     summary.assign_method, summary.assign_gap = batch.method, batch.gap
     summary.skill_gaps = batch.skill_gaps
     desk.progress.advance(len(waiting))
@@ -151,7 +154,7 @@ def preview(
     now = desk.now()
     with desk.store.read() as transaction:
         known = transaction.desk_tickets_from(SOURCE, [ticket.id for ticket in batch.tickets])
-        roster = _roster_for(transaction, batch)
+        roster = [agent.on_shift(now) for agent in _roster_for(transaction, batch)]
     # The store's numbers begin at 1: those from 0 down are free.
     received = {
         -place: ReceivedTicket(key=-place, ticket=ticket, received_at=now)

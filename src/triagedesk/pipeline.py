@@ -9,20 +9,25 @@ that is cut off anywhere is carried on by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
+from triagedesk import placing
 from triagedesk.agents import SkillNeed
-from triagedesk.assign import WorkItem, assign_batch
+from triagedesk.assign import WorkItem
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier, Usage
-from triagedesk.desk import Desk, RunSummary, WritableSource
+from triagedesk.classify.cascade import Progress as OnProgress
+from triagedesk.classify.cascade import ReportsProgress
+from triagedesk.desk import Counted, Desk, RunSummary, WritableSource
 from triagedesk.errors import CatalogError, SourceError
 from triagedesk.priority import PriorityDecision, PriorityPolicy, prioritise
 from triagedesk.report import row_of, tally
 from triagedesk.reporting import build_report, deliver
 from triagedesk.sla import due_at
+from triagedesk.steps import Cancelled, Chunk, LeftToOthers, Plainly, Steps
 from triagedesk.store.runs import StoredCatalog
 from triagedesk.tickets import Classification, DecidedBy, ReceivedTicket, Ticket, TriagedTicket
 from triagedesk.watch import assign_elsewhere, settle, watch
@@ -31,27 +36,51 @@ from triagedesk.watch import assign_elsewhere, settle, watch
 CHUNK = 200
 
 
-def run(desk: Desk) -> RunSummary:
+def run(desk: Desk, steps: Steps | None = None) -> RunSummary:
     """Take every new ticket all the way; or, while a report is unsent, only send that."""
-    summary = RunSummary(run_id=desk.new_id(), started_at=desk.now())
-    if send_unsent(desk, summary):
+    steps = steps or Plainly()
+    summary = steps.begin(desk)
+
+    def do(name: str, step: Callable[[RunSummary], object]) -> None:
+        steps.do(name, summary, step)
+
+    do("send unsent reports", lambda mine: send_unsent(desk, mine))
+    if summary.only_resent:
         return summary
-    with desk.store.begin() as transaction:
-        transaction.start_run(summary.run_id, summary.started_at)
+    do("begin", lambda mine: _begin(desk, mine))
     try:
-        fetch(desk, summary)
-        catalog = load_catalog(desk, summary)
-        triage(desk, summary, catalog)
-        watch(desk, summary, catalog)
-        assign(desk, summary, catalog)
-        settle(desk, summary, catalog)
-        write_back(desk, summary)
-        report(desk, summary)
-    except BaseException:
-        _finish(desk, summary, "failed")
+        do("fetch", lambda mine: fetch(desk, mine))
+        do("catalog", lambda mine: _note_version(load_catalog(desk, mine), mine))
+        catalog = catalog_of(desk, summary.catalog_version)
+        steps.share(
+            "classify",
+            summary,
+            lambda: chunks_of(desk, summary.run_id),
+            lambda mine, chunk: triage_chunk(desk, mine, catalog, chunk),
+        )
+        do("watch", lambda mine: watch(desk, mine, catalog))
+        do("assign", lambda mine: assign(desk, mine, catalog))
+        do("settle", lambda mine: settle(desk, mine, catalog))
+        do("write back", lambda mine: write_back(desk, mine))
+        do("report", lambda mine: report(desk, mine))
+    except LeftToOthers:
+        raise
+    except BaseException as error:
+        _finish(desk, summary, "cancelled" if isinstance(error, Cancelled) else "failed")
         raise
     _finish(desk, summary, "done")
     return summary
+
+
+def _begin(desk: Desk, summary: RunSummary) -> None:
+    with desk.store.begin() as transaction:
+        if not transaction.has_run(summary.run_id):
+            transaction.start_run(summary.run_id, summary.started_at)
+
+
+def _note_version(catalog: ServiceCatalog, summary: RunSummary) -> None:
+    """What later steps know the catalog by, wherever they are carried out."""
+    summary.catalog_version = catalog.version
 
 
 # 0 unsent reports first
@@ -130,9 +159,24 @@ def load_catalog(desk: Desk, summary: RunSummary) -> ServiceCatalog:
     return catalog
 
 
+def catalog_of(desk: Desk, version: str) -> ServiceCatalog:
+    """The catalog a run began with, whatever has become of it since."""
+    origin = desk.catalog_source.origin
+    with desk.store.read() as transaction:
+        stored = transaction.catalog_text(origin, version)
+    if stored is None:
+        raise CatalogError(f"the catalog {version[:12]} of {origin} is not in the database")
+    return _parsed(stored, origin)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str, origin: str) -> ServiceCatalog:
+    return parse_catalog(text, origin=origin)
+
+
 def _usable(desk: Desk, text: str) -> ServiceCatalog:
     """A catalog that can be read and whose calendars exist. Raises CatalogError."""
-    catalog = parse_catalog(text, origin=desk.catalog_source.origin)
+    catalog = _parsed(text, desk.catalog_source.origin)
     problems = desk.sla_policy.problems(catalog.entries)
     if problems:
         raise CatalogError(
@@ -148,34 +192,56 @@ def _usable(desk: Desk, text: str) -> ServiceCatalog:
 
 def triage(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     """Steps 3 to 5 for every undecided ticket, in chunks that are saved one by one."""
+    for chunk in chunks_of(desk, summary.run_id):
+        desk.check()
+        triage_chunk(desk, summary, catalog, chunk)
+
+
+def chunks_of(desk: Desk, run_id: str) -> list[Chunk]:
+    """The run's undecided tickets in chunks."""
     with desk.store.read() as transaction:
-        waiting = transaction.undecided(summary.run_id)
-    desk.progress.start("Classifying", len(waiting))
-    for start in range(0, len(waiting), CHUNK):
-        chunk = waiting[start : start + CHUNK]
-        classifications, usage = classify(
-            desk.classifier(), [item.ticket for item in chunk], catalog
-        )
-        decided = [
-            decide(desk, item, classification, catalog)
-            for item, classification in zip(chunk, classifications, strict=True)
-        ]
-        with desk.store.begin() as transaction:
-            transaction.decide(summary.run_id, decided)
-        summary.decided += len(decided)
-        summary.usage += usage
-        desk.progress.advance(len(chunk))
+        keys = transaction.undecided_keys(run_id)
+    desk.progress.start("Classifying", len(keys))
+    parts = (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
+    return [(part[0], part[-1], len(part)) for part in parts]
+
+
+def triage_chunk(desk: Desk, summary: RunSummary, catalog: ServiceCatalog, chunk: Chunk) -> None:
+    """Steps 3 to 5 for what is undecided in a chunk, saved together."""
+    with desk.store.read() as transaction:
+        waiting = transaction.undecided_between(summary.run_id, chunk[0], chunk[1])
+    shown = Counted(desk.progress, chunk[2])
+    classifications, usage = classify(
+        desk.classifier(), [item.ticket for item in waiting], catalog, shown.up_to
+    )
+    decided = [
+        decide(desk, item, classification, catalog)
+        for item, classification in zip(waiting, classifications, strict=True)
+    ]
+    with desk.store.begin() as transaction:
+        # A run takes up what it finds undecided, also what another process has just begun with.
+        transaction.decide(summary.run_id, transaction.still_undecided(decided))
+    # Those that a process decided before it died in this step count too.
+    summary.decided += chunk[2]
+    summary.usage += usage
+    shown.up_to(chunk[2])
 
 
 def classify(
-    classifier: Classifier, tickets: Sequence[Ticket], catalog: ServiceCatalog
+    classifier: Classifier,
+    tickets: Sequence[Ticket],
+    catalog: ServiceCatalog,
+    on_progress: OnProgress | None = None,
 ) -> tuple[list[Classification], Usage]:
     """Step 3: what arrived filled stays; the classifier answers for the rest."""
     # Ids are unique per source only, and what an earlier run left may be of another source.
     tickets = [replace(ticket, id=str(number)) for number, ticket in enumerate(tickets)]
     arrived = {ticket.id: _as_it_arrived(ticket, catalog) for ticket in tickets}
     asked = [ticket for ticket in tickets if arrived[ticket.id] is None]
-    result = classifier.classify(asked, catalog)
+    if on_progress and isinstance(classifier, ReportsProgress):
+        result = classifier.classify_with_progress(asked, catalog, on_progress)
+    else:
+        result = classifier.classify(asked, catalog)
     nobody = Classification(
         label=None, confidence=0.0, decided_by=DecidedBy.LOCAL, needs_review=True
     )
@@ -291,24 +357,19 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
         for item, work in zip(waiting, work_of(desk, waiting, skills, catalog), strict=True)
     }
     with desk.store.begin_alone() as transaction:
-        still = [t.key for t in transaction.unassigned(summary.run_id) if t.key in items]
-        taken_from = transaction.taken_from(still)
-        moved = assign_elsewhere(
-            desk, {key: items[key] for key in still}, taken_from, transaction.roster()
-        )
-        still = [key for key in still if key not in moved.given]
-        batch = assign_batch(
-            [items[key] for key in still],
-            moved.roster,
-            policy=desk.assign_policy,
-            now=desk.now(),
-            time_limit=desk.assign_time_limit,
-        )
-        given = [*moved.given.items(), *zip(still, batch.assignments, strict=True)]
-        groups = bool(desk.sla_policy.group_targets)
-        transaction.assign(summary.run_id, given, desk.now(), starts_clocks=groups)
+        now, still = desk.now(), set(transaction.unassigned_keys(summary.run_id))
+        matters = placing.matters_of([item for item in waiting if item.key in still])
+        items = placing.with_past(desk, transaction, matters, items, now)
+        taken_from = transaction.taken_from(list(items))
+        moved = assign_elsewhere(desk, items, taken_from, transaction.roster(now))
+        rest = [key for key in items if key not in moved.given]
+        batch = placing.assign_now(desk, [items[key] for key in rest], moved.roster, now)
+        found = {**moved.given, **dict(zip(rest, batch.assignments, strict=True))}
+        given = placing.grouped(found, items)
+        placing.record(desk, transaction, given, now, run_id=summary.run_id)
+        placing.interrupt(desk, transaction, list(given), now)
     desk.progress.advance(len(waiting))
-    summary.assigned_now = sum(1 for _, assignment in given if assignment.agent_id)
+    summary.assigned_now = sum(1 for assignment in given.values() if assignment.agent_id)
     summary.assign_method, summary.assign_gap = batch.method, batch.gap
     summary.skill_gaps = batch.skill_gaps
 
@@ -377,11 +438,14 @@ def report(desk: Desk, summary: RunSummary) -> None:
         summary.figures = tally(map(row_of, transaction.triaged(summary.run_id)), now)
     if desk.dry_run or not (summary.figures.total or summary.broken):
         return
-    desk.progress.start("Writing the report", None)
-    stored, content = build_report(desk, summary.run_id, now)
-    with desk.store.begin() as transaction:
-        transaction.add_report(stored, content)
-        transaction.reported(summary.run_id)
+    with desk.store.read() as transaction:
+        stored = transaction.report(summary.run_id)
+    if stored is None:
+        desk.progress.start("Writing the report", None)
+        stored, content = build_report(desk, summary.run_id, now)
+        with desk.store.begin() as transaction:
+            transaction.add_report(stored, content)
+            transaction.reported(summary.run_id)
     desk.progress.start("Sending the report", None)
     summary.reports.append(deliver(desk, stored))
 

@@ -7,14 +7,15 @@ is sent again by the next run, with the same Message-ID. That moment is kept to 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from triagedesk.desk import Desk, SentReport
 from triagedesk.errors import NotFoundError, OutputError
 from triagedesk.outbox import Attachment, Channel, DeliveryOutcome, Mail
-from triagedesk.report import AgentRow, row_of, tally
+from triagedesk.report import AgentRow, ReportRow, row_of, tally
 from triagedesk.report.excel import CONTENT_TYPE, write_workbook
 from triagedesk.report.mail import compose
 from triagedesk.store import Transaction
@@ -22,6 +23,8 @@ from triagedesk.store.reports import Delivery, StoredReport
 
 #: Seconds to wait before each further attempt to hand over a mail.
 DELIVERY_PAUSES = (2.0, 5.0)
+#: Rows of a report kept in memory, some 3 kB each; of a larger one they are read again each time.
+KEPT_ROWS = 10_000
 
 
 def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, bytes]:
@@ -30,7 +33,8 @@ def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, 
     letterhead = desk.letterhead
     with desk.store.read() as transaction:
         broken = transaction.broken(run_id)
-        figures = tally(map(row_of, transaction.triaged(run_id)), now, set_aside=len(broken))
+        rows = _rows(transaction, run_id)
+        figures = tally(rows(), now, set_aside=len(broken))
         given = transaction.assigned_in(run_id)
         agents = [
             AgentRow(
@@ -45,7 +49,7 @@ def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, 
         ]
         write_workbook(
             workbook,
-            lambda: map(row_of, transaction.triaged(run_id)),
+            rows,
             figures=figures,
             agents=agents,
             broken=broken,
@@ -74,6 +78,14 @@ def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, 
         path=str(desk.report_path(run_id)),
     )
     return stored, workbook.getvalue()
+
+
+def _rows(transaction: Transaction, run_id: str) -> Callable[[], Iterator[ReportRow]]:
+    """A run's rows, as often as they are asked for; a few are kept, many are read anew."""
+    kept = [row_of(triaged) for triaged in islice(transaction.triaged(run_id), KEPT_ROWS + 1)]
+    if len(kept) <= KEPT_ROWS:
+        return lambda: iter(kept)
+    return lambda: map(row_of, transaction.triaged(run_id))
 
 
 def deliver(desk: Desk, stored: StoredReport) -> SentReport:
@@ -132,12 +144,12 @@ def resend(desk: Desk, report_id: str, to: tuple[str, ...], *, by: str = "cli") 
     return [deliver(desk, stored)]
 
 
-def discard(desk: Desk, report_id: str) -> None:
+def discard(desk: Desk, report_id: str, *, by: str = "cli") -> None:
     """Give a report up: it stays in the store, but is unsent no longer. Raises NotFoundError."""
     with desk.store.begin() as transaction:
         find(transaction, report_id)
         transaction.set_report_state(report_id, "discarded")
-        transaction.audit("report discarded", report_id, actor="cli", at=desk.now())
+        transaction.audit("report discarded", report_id, actor=by, at=desk.now())
 
 
 def find(transaction: Transaction, report_id: str) -> StoredReport:

@@ -33,6 +33,8 @@ SECRETS: Final = (
     "LLM_API_KEY",
     "EMAIL_PASSWORD",
     "DATABASE_URL",
+    "OIDC_CLIENT_SECRET",
+    "WEBHOOK_SECRET",
 )
 _LARGEST_SECRET = 65_536
 
@@ -55,6 +57,18 @@ def _one_address(value: str) -> str:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _priorities(value: object) -> object:
+    """Split `P1, P2` into priorities, each once, in order; `off` is none."""
+    if not isinstance(value, str):
+        return value
+    names = {part.strip().upper() for part in value.split(",")} - {"", "OFF"}
+    return tuple(sorted(names))
+
+
 def _one_line(value: str) -> str:
     """Collapse line breaks: these values end up in mail headers."""
     return " ".join(value.split())
@@ -72,6 +86,26 @@ def _zone(value: str) -> str:
     except (ValueError, OSError, KeyError) as error:
         raise ValueError("is not an IANA time zone such as Europe/Berlin") from error
     return value
+
+
+def _cron(value: str) -> str:
+    from croniter import croniter  # noqa: PLC0415 (only where there is a schedule)
+
+    if len(value.split()) != 5 or not croniter.is_valid(value):  # noqa: PLR2004 (minute to weekday)
+        raise ValueError("is not a cron expression of five fields such as `0 7 * * mon-fri`")
+    return value
+
+
+def _role_pairs(value: object) -> object:
+    """Split `desk-leads=lead, staff=viewer` into its pairs."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+    found = tuple((claim.strip(), role.strip().lower()) for claim, _, role in pairs)
+    roles = ("viewer", "agent", "lead", "admin")
+    if not found or any(not claim or role not in roles for claim, role in found):
+        raise ValueError(f"is not `value=role, ...` with roles out of {', '.join(roles)}")
+    return found
 
 
 Address = Annotated[str, AfterValidator(_one_address)]
@@ -101,10 +135,15 @@ class Settings(BaseModel):
     #: Seconds for one call.
     llm_timeout: float = Field(default=60.0, gt=0, le=3600)
 
-    #: Hide mail addresses, phone numbers, IPs, IBANs and card numbers from the language model.
+    #: Hide names, mail addresses, phone numbers, IPs, IBANs and card numbers from the language
+    #: model.
     llm_redact: bool = False
     #: Tokens in and out per day (UTC), a hard stop; 0 is no limit.
     llm_daily_tokens: int = Field(default=0, ge=0)
+    #: The same in money; needs both prices; 0 is no limit.
+    llm_daily_cost: float = Field(default=0.0, ge=0)
+    #: Calls that may begin in any 60 seconds, over all of a process; 0 is no limit.
+    llm_calls_per_minute: int = Field(default=0, ge=0, le=100_000)
     #: Price of a million tokens sent, in your currency; 0 is unknown.
     llm_price_input: float = Field(default=0.0, ge=0)
     #: Price of a million tokens received.
@@ -134,6 +173,17 @@ class Settings(BaseModel):
     model_dir: Path | None = None
     #: Open tickets an agent may have at most, where the agents file does not say.
     agent_capacity: int = Field(default=20, ge=1, le=10_000)
+    #: Minutes an agent's shift must still last for new work.
+    shift_min_left: int = Field(default=30, ge=0, le=1440)
+    #: `late`: a ticket is tentatively with the agent it suits best until somebody pulls or accepts
+    #: it; `early`: it is theirs at once.
+    commitment: Annotated[Literal["late", "early"], BeforeValidator(_lower)] = "late"
+    #: Minutes between two looks whether work that nobody has begun should move; 0 is never.
+    rebalance_minutes: int = Field(default=0, ge=0, le=1440)
+    #: Priorities whose tickets interrupt work on P3 and P4 where nobody fit is free.
+    interrupt: Annotated[tuple[Literal["P1", "P2"], ...], BeforeValidator(_priorities)] = ()
+    #: Whom tickets lean to: who knows the requester, or also who had a linked ticket.
+    affinity: Annotated[Literal["off", "requester", "linked"], BeforeValidator(_lower)] = "off"
     sla_calendars_file: Path | None = None
     priority_phrases_file: Path | None = None
     #: Zone of the dates in reports.
@@ -143,8 +193,25 @@ class Settings(BaseModel):
     #: Address and port that `triagedesk serve` listens on.
     api_host: OneLine = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    #: What senders of webhook tickets sign with (Standard Webhooks: `whsec_...`); several while it
+    #: is changed. Unset: nobody may send any.
+    webhook_secret: SecretStr = SecretStr("")
+    #: When runs begin by themselves, as a cron expression such as `0 7-18 * * mon-fri`.
+    schedule_run: Annotated[str, AfterValidator(_cron)] = ""
+    #: Zone of the schedule; default: TIME_ZONE.
+    schedule_time_zone: Annotated[str, AfterValidator(_zone)] = ""
     #: The largest request the API reads, in bytes.
     api_max_body: int = Field(default=64 * 1024 * 1024, ge=1024, le=1024**3)
+    #: The address people open the page at, where a proxy stands before the server.
+    page_url: Annotated[str, AfterValidator(_web_address)] = ""
+    #: Identity provider (OpenID Connect); its discovery document lies below this address.
+    oidc_issuer: Annotated[str, AfterValidator(_web_address)] = ""
+    oidc_client_id: OneLine = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    #: Claim that says what somebody may do.
+    oidc_role_claim: OneLine = "roles"
+    #: `value=role, ...`; a person whose claim holds none of the values is not let in.
+    oidc_roles: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_role_pairs)] = ()
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda v: v.lower() if isinstance(v, str) else v),
@@ -257,7 +324,11 @@ def _half_configured(given: Mapping[str, str]) -> list[Problem]:
         "HELPDESK_API_KEY": ("HELPDESK_API_URL", "HELPDESK_API_SECRET"),
         "HELPDESK_API_SECRET": ("HELPDESK_API_URL", "HELPDESK_API_KEY"),
         "LLM_API_KEY": ("LLM_MODEL_NAME",),
+        "OIDC_ISSUER": ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ROLES"),
+        "OIDC_CLIENT_ID": ("OIDC_ISSUER",),
+        "OIDC_CLIENT_SECRET": ("OIDC_ISSUER",),
         "LLM_BASE_URL": ("LLM_MODEL_NAME",),
+        "LLM_DAILY_COST": ("LLM_PRICE_INPUT", "LLM_PRICE_OUTPUT"),
         "EMAIL_SMTP_HOST": ("EMAIL_SENDER", "EMAIL_RECIPIENT")
         if "@" not in given.get("EMAIL_USERNAME", "")
         else ("EMAIL_RECIPIENT",),

@@ -57,6 +57,8 @@ class Ticket:
     created_at: datetime | None = None
     #: When it was last changed at the source; None where the source does not say.
     updated_at: datetime | None = None
+    #: Ids of tickets of the same source that it belongs with.
+    linked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, at in (("created_at", self.created_at), ("updated_at", self.updated_at)):
@@ -189,6 +191,57 @@ class Assignment:
     rationale: str = ""
     #: What would have changed the choice.
     would_change: str = ""
+    #: The assignment group that had to take it; "" is any.
+    group: str = ""
+
+
+class AssignmentState(StrEnum):
+    """How far an assignment is."""
+
+    #: The best agent as things are; another one may still pull the ticket.
+    TENTATIVE = "tentative"
+    #: The agent's for good, and not begun.
+    COMMITTED = "committed"
+    #: The agent works on it.
+    ACCEPTED = "accepted"
+
+
+class ReleasedFor(StrEnum):
+    """Why an assignment ended."""
+
+    DECLINED = "declined"
+    HANDED_BACK = "handed back"
+    #: Their agent went away or offline before they had begun.
+    AWAY = "away"
+    OFFLINE = "offline"
+    REASSIGNED = "reassigned"
+    #: Somebody else was free first.
+    PULLED = "pulled"
+    REBALANCED = "rebalanced"
+    INTERRUPTED = "interrupted"
+    #: Taken away as its SLA was at risk or breached.
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """How a ticket stands with the agent who has it."""
+
+    since: datetime
+    committed_at: datetime | None = None
+    accepted_at: datetime | None = None
+    #: The person who gave it to them; "" is the desk itself.
+    given_by: str = ""
+
+    @property
+    def state(self) -> AssignmentState:
+        """How far it is."""
+        if self.accepted_at is not None:
+            return AssignmentState.ACCEPTED
+        if self.committed_at is not None:
+            return AssignmentState.COMMITTED
+        return AssignmentState.TENTATIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,5 +291,7 @@ class TriagedTicket:
     priority: PriorityDecision
     #: None until the batch has been assigned.
     assignment: Assignment | None = None
+    #: None where no agent has it.
+    holding: Holding | None = None
     #: Its clocks; none before they are started, nor for a target that nobody promised.
     clocks: tuple[SlaStanding, ...] = ()

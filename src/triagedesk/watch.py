@@ -35,7 +35,7 @@ from triagedesk.store.sla_records import (
     WatchedTicket,
     next_look,
 )
-from triagedesk.tickets import Assignment, Status, TriagedTicket
+from triagedesk.tickets import Assignment, ReleasedFor, Status, TriagedTicket
 
 #: Tickets or clocks dealt with in one transaction.
 CHUNK = 500
@@ -253,6 +253,7 @@ def _escalate(
     tickets = {triaged.key: triaged for triaged in transaction.triaged_of(keys)}
     clocks = {(c.ticket_key, c.target): c for c in transaction.clocks_of(keys)}
     promoted, freed, alarms = set[int](), set[int](), list[Alarm]()
+    outcomes = dict[int, tuple[list[str], str | None]]()
     for event in events:
         key, triaged = event.ticket_key, tickets.get(event.ticket_key)
         if triaged is None or not _still_stands(event, clocks.get((key, event.target))):
@@ -273,9 +274,10 @@ def _escalate(
             alarms.append(Alarm(event=event, ticket=triaged, notify=notify, done=tuple(done)))
             done.append(f"notice to {', '.join(notify)}")
         tickets[key] = triaged
-        transaction.record_done(event.id, done, taken_from)
+        outcomes[event.id] = done, taken_from
         summary.escalated += bool(done)
-    transaction.release(sorted(freed), desk.now())
+    transaction.record_done(outcomes)
+    transaction.release(sorted(freed), desk.now(), why=ReleasedFor.ESCALATED)
     transaction.put_into_run(summary.run_id, sorted(promoted | freed))
     transaction.decide(summary.run_id, [tickets[key] for key in sorted(promoted)])
     for notice in notices_of(alarms, letterhead=desk.letterhead, now=desk.now()):

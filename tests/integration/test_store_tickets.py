@@ -37,6 +37,7 @@ from triagedesk.tickets import (
     Classification,
     DecidedBy,
     Exclusion,
+    Holding,
     Status,
     Ticket,
 )
@@ -300,7 +301,8 @@ def test_a_decision_comes_back_as_it_was_made(store: Store) -> None:
         )
         transaction.assign("run-1", [(received.key, assignment)], NOW)
     with store.read() as transaction:
-        assert list(transaction.triaged("run-1")) == [replace(decision, assignment=assignment)]
+        held = replace(decision, assignment=assignment, holding=Holding(since=NOW))
+        assert list(transaction.triaged("run-1")) == [held]
 
 
 def test_a_ticket_may_have_no_label_and_no_sla(store: Store) -> None:

@@ -72,15 +72,25 @@ class PostgresServer:
         if account:
             os.chown(folder, account["user"], account["group"])
         folder.chmod(0o711)
-        process = None
+        server = None
         try:
             _make_cluster(folder_of_programs, folder, account)
-            process = _start(folder_of_programs, folder, account)
-            yield cls(folder, process)
+            server = cls(folder, _start(folder_of_programs, folder, account))
+            yield server
         finally:
-            if process is not None:
-                process.communicate()
+            if server is not None:
+                server.stop()
             shutil.rmtree(folder)
+
+    def stop(self) -> None:
+        """Stop the server at once; its databases stay."""
+        self._process.communicate()
+
+    def start(self) -> None:
+        """Start it again."""
+        folder_of_programs = programs()
+        assert folder_of_programs is not None
+        self._process = _start(folder_of_programs, self.folder, _account())
 
     def url(self, database: str) -> str:
         """SQLAlchemy URL of a database."""

@@ -8,16 +8,18 @@ desk.later(hours=3); desk.run()
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, select
 
 from support.light_models import LightClassifier, LightSkillReader
-from triagedesk import pipeline, watch
+from triagedesk import desk_work, pipeline, watch
 from triagedesk.agents import Agent
 from triagedesk.assign import AssignPolicy
 from triagedesk.catalog_parser import parse_catalog
@@ -202,4 +204,17 @@ def look_many_times(url: str, catalog: str, at: str, times: int) -> None:
     for _ in range(times):
         summary = RunSummary(run_id=run_id, started_at=desk.now)
         watch.watch(desk.desk(), summary, parsed)
+    store.close()
+
+
+def pull_until_nothing_waits(url: str, agent_id: str, at: str, together: Barrier) -> None:
+    """In a process of its own, when all are there: an agent pulls and accepts, again and again."""
+    store = Store.open(url)
+    desk = SmallDesk(store=store, now=datetime.fromisoformat(at)).desk()
+    together.wait(200)
+    while (pulled := desk_work.next_ticket(desk, agent_id, by=agent_id)).ticket:
+        name = pulled.ticket.ticket.id
+        desk_work.accept(desk, name, agent_id, by=agent_id)
+        # A ticket takes a moment; and SQLite's lock knows no queue.
+        time.sleep(0.02)
     store.close()

@@ -24,6 +24,12 @@ MAIL = {
     "EMAIL_SENDER": "desk@example.com",
     "EMAIL_RECIPIENT": "lead@example.com",
 }
+OIDC = {
+    "OIDC_ISSUER": "https://login.example.com",
+    "OIDC_CLIENT_ID": "triagedesk",
+    "OIDC_CLIENT_SECRET": "s3cr3t",
+    "OIDC_ROLES": "desk-leads=lead, Staff = viewer",
+}
 
 
 def problems_of(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
@@ -207,6 +213,7 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
         ({**WEBHOOK, "HELPDESK_API_URL": ""}, {"HELPDESK_API_URL"}),
         ({"LLM_API_KEY": "key"}, {"LLM_MODEL_NAME"}),
         ({"LLM_BASE_URL": "http://localhost/v1"}, {"LLM_MODEL_NAME"}),
+        ({"LLM_DAILY_COST": "5"}, {"LLM_PRICE_INPUT", "LLM_PRICE_OUTPUT"}),
         ({"LLM_MODEL_NAME": "gpt"}, {"LLM_API_KEY"}),
         ({"EMAIL_SMTP_HOST": "smtp"}, {"EMAIL_SENDER", "EMAIL_RECIPIENT"}),
         ({**MAIL, "EMAIL_USERNAME": "desk"}, {"EMAIL_PASSWORD"}),
@@ -262,7 +269,8 @@ def test_a_secret_never_stands_in_an_error_or_in_what_is_printed(tmp_path: Path)
         )
     assert SECRET not in f"{caught.value} {caught.value.__cause__}"
     whole = load_settings(
-        {**WEBHOOK, **MAIL, "EMAIL_USERNAME": "desk", "LLM_MODEL_NAME": "gpt", **secrets}, tmp_path
+        {**WEBHOOK, **MAIL, **OIDC, "EMAIL_USERNAME": "desk", "LLM_MODEL_NAME": "gpt", **secrets},
+        tmp_path,
     )
     assert whole.database_url.get_secret_value() == SECRET
     assert SECRET not in f"{whole} {whole!r} {whole.model_dump()} {whole.model_dump_json()}"
@@ -274,6 +282,7 @@ def test_a_secret_may_be_in_a_file(name: str, tmp_path: Path) -> None:
     whole = {
         **WEBHOOK,
         **MAIL,
+        **OIDC,
         "EMAIL_USERNAME": "desk",
         "EMAIL_PASSWORD": "pw",
         "LLM_MODEL_NAME": "gpt",
@@ -373,3 +382,15 @@ def test_the_database_follows_from_the_settings(
     given: dict[str, str], database: str, tmp_path: Path
 ) -> None:
     assert load_settings(given, tmp_path).database == database
+
+
+# signing in
+
+
+def test_roles_are_read_as_pairs_and_half_a_provider_is_refused(tmp_path: Path) -> None:
+    settings = load_settings(OIDC, tmp_path)
+    assert settings.oidc_roles == (("desk-leads", "lead"), ("Staff", "viewer"))
+    found = problems_of({**OIDC, "OIDC_ROLES": "leads=boss"}, tmp_path)
+    assert "OIDC_ROLES" in found
+    half = problems_of({"OIDC_ISSUER": "https://login.example.com"}, tmp_path)
+    assert {"OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ROLES"} <= set(half)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import socket
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from triagedesk.cli import options
 
 if TYPE_CHECKING:
+    from triagedesk.desk import Desk
     from triagedesk.settings import Settings
     from triagedesk.store import Store
 
 _OPEN = """
 !! The API is open to everyone on this machine: there is no API key yet.
 !! Make one with `triagedesk key create NAME`; from then on nobody gets in without.
+"""
+_OPEN_PAGE = """!! The page lets anybody at this machine do anything: there is no person yet.
+!! Make one with `triagedesk person create NAME --role admin`; from then on people sign in.
 """
 
 
@@ -31,8 +35,15 @@ def serve(
             metavar="PORT", min=0, max=65535, help="0 takes any free one; default: API_PORT, 8000."
         ),
     ] = None,
+    workers: Annotated[
+        bool,
+        typer.Option(
+            "--workers/--no-workers",
+            help="Carry jobs out in this process too; without, `triagedesk worker` does.",
+        ),
+    ] = True,
 ) -> None:
-    """Serve the API until Ctrl-C or SIGTERM; what is in hand is finished first.
+    """Serve the page and the API until Ctrl-C or SIGTERM; what is in hand is finished first.
 
     /readyz answers 200 once requests can be served; /docs is the documentation.
     """
@@ -45,12 +56,10 @@ def serve(
         _check_keys(desk.store, host)
         listener = _listen(host, settings.api_port if port is None else port)
         _say_where(settings, host, listener)
-        # By name: the rooms `cli` and `api` do not import one another.
-        make = resolve_name("triagedesk.api:create_api")
         import uvicorn  # noqa: PLC0415
 
         config = uvicorn.Config(
-            make(desk, settings, host=host),
+            _compose(desk, settings, host, with_workers=workers),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -61,21 +70,37 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
+def _compose(desk: Desk, settings: Settings, host: str, *, with_workers: bool) -> Any:
+    """The page and the API as one application."""
+    # By name: the rooms `cli`, `api` and `web` do not import one another.
+    make_api = resolve_name("triagedesk.api:create_api")
+    api = make_api(desk, settings, host=host, with_workers=with_workers)
+    make = resolve_name("triagedesk.web:create_page")
+    page = make(api.state.service, api.state.jobs, host=host)
+    return resolve_name("triagedesk.web:in_front")(page, api)
+
+
 def _check_keys(store: Store, host: str) -> None:
-    """Refuse to be open to other machines; say so where it is open to this one."""
+    """Refuse to be open to other machines; say so where it is open to this one.
+
+    The API without a key, and the page without a person, are open to this machine alone.
+    """
     from triagedesk.errors import InputError  # noqa: PLC0415
 
     with store.read() as transaction:
-        keys = transaction.keys()
-    if any(key.revoked_at is None for key in keys):
-        return
-    if not resolve_name("triagedesk.api.auth:is_loopback")(host):
+        keys, has_people = transaction.keys(), transaction.has_people()
+    is_local = resolve_name("triagedesk.api.auth:is_loopback")(host)
+    has_keys = any(key.revoked_at is None for key in keys)
+    if not is_local and not has_keys and not has_people:
         raise InputError(
-            f"{host} can be reached from other machines, and there is no API key",
-            hint="`triagedesk key create NAME` makes one; or listen on 127.0.0.1",
+            f"{host} can be reached from other machines, and there is no API key, nor a person",
+            hint="`triagedesk key create NAME` or `triagedesk person create NAME` makes one; "
+            "or listen on 127.0.0.1",
         )
-    if not keys:
+    if is_local and not keys:
         typer.secho(_OPEN, err=True, fg=typer.colors.RED, bold=True)
+    if is_local and not has_people:
+        typer.secho(_OPEN_PAGE, err=True, fg=typer.colors.RED, bold=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -103,4 +128,6 @@ def _say_where(settings: Settings, host: str, listener: socket.socket) -> None:
         typer.echo("Nothing is configured, so this is the bundled sample desk.", err=True)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listener.getsockname()[1]}"
-    typer.echo(f"Serving on {address} (documentation: {address}/docs). Ctrl-C ends it.", err=True)
+    typer.echo(
+        f"Serving on {address} (API documentation: {address}/docs). Ctrl-C ends it.", err=True
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -47,6 +47,24 @@ def parse_sla_policy(text: str) -> SlaPolicy:
     if reader.problems or policy is None:
         raise CalendarError(problems=reader.problems)
     return policy
+
+
+def read_week(hours: object, at: str) -> tuple[tuple[tuple[Window, ...], ...], list[Problem]]:
+    """Windows by weekday from plain values such as `{"mon-fri": "09:00-17:00"}`; what is wrong."""
+    reader = _Reader()
+    week = reader.week(_without_lines(hours), at)
+    if not reader.problems and not any(week):
+        reader.problems.append(Problem(where=at, what="no working time at all"))
+    problems = [replace(p, where=p.where.removeprefix("line 0, ")) for p in reader.problems]
+    return week, problems
+
+
+def _without_lines(value: object) -> YamlNode:
+    if isinstance(value, dict):
+        return YamlNode({str(key): _without_lines(item) for key, item in value.items()}, 0)
+    if isinstance(value, list):
+        return YamlNode([_without_lines(item) for item in value], 0)
+    return YamlNode(value, 0)
 
 
 @dataclass(kw_only=True)

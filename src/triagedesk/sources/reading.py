@@ -154,10 +154,12 @@ class _Reader:
             raise _Broken(f"not an object: {excerpt(self.item, limit=80)}")
         self.id = _id(self.raw("id"))
         sla = self.sla()
+        subject, body = self.texts()
         return Ticket(
             source=self.source,
             id=self.id,
-            **self.texts(),
+            short_description=subject,
+            long_description=body,
             requester_email=self.get("requester_email", _name, ""),
             request_category=self.get("request_category", _name, ""),
             request_type=self.get("request_type", _name, ""),
@@ -191,7 +193,7 @@ class _Reader:
         """Note a field that could not be used."""
         self.warnings.append(f"ticket {self.id}: {what}; left empty")
 
-    def texts(self) -> dict[str, str]:
+    def texts(self) -> tuple[str, str]:
         """Subject and body; one of them must be there as text, blank or not."""
         texts: dict[str, str] = {}
         for key in ("short_description", "long_description"):
@@ -205,7 +207,7 @@ class _Reader:
                 self.warn(f"{key} {excerpt(value, limit=80)} is not text")
         if not texts:
             raise _Broken("neither short_description nor long_description is text")
-        return {"short_description": "", **texts}
+        return texts.get("short_description", ""), texts.get("long_description", "")
 
     def sla(self) -> Sla | None:
         """The SLA it arrived with, `{unit, value}` or two columns; None when not filled."""

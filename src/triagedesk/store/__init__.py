@@ -1,7 +1,8 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `lists`, `agents`, `corrections`, `costs`, `reports`, `runs`,
-`jobs`, `keys`, `sla`.
+Queries stand by noun: `tickets`, `lists`, `agents`, `assignments`, `corrections`, `costs`,
+`reports`, `runs`, `jobs`, `inbox`, `keys`, `sla`, `insights`, `queue` (which `lists` is part of),
+`people`, `changes`.
 """
 
 from __future__ import annotations
@@ -9,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.resources import files
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Engine, Table, func, select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.engine import Connection
 
 from triagedesk.errors import StoreError
 from triagedesk.store.agents import AgentQueries
+from triagedesk.store.assignments import AssignmentQueries
+from triagedesk.store.changes import ChangeQueries, forget, publish
 from triagedesk.store.corrections import CorrectionQueries
 from triagedesk.store.costs import CostQueries
 from triagedesk.store.engine import LOCK_TIMEOUT, clear_errors, open_engine
+from triagedesk.store.inbox import InboxQueries
+from triagedesk.store.insights import InsightQueries
 from triagedesk.store.jobs import JobQueries
 from triagedesk.store.keys import KeyQueries
-from triagedesk.store.lists import ListQueries
+from triagedesk.store.people import PeopleQueries
+from triagedesk.store.queries import count_on
+from triagedesk.store.queue import QueueQueries
 from triagedesk.store.reports import ReportQueries
+from triagedesk.store.review import ReviewQueries
 from triagedesk.store.runs import RunQueries
 from triagedesk.store.sla import SlaQueries
 from triagedesk.store.tables import metadata
@@ -35,15 +43,21 @@ _DESK_LOCK = 7_126_002
 
 class Transaction(
     TicketQueries,
-    ListQueries,
+    QueueQueries,
     AgentQueries,
+    AssignmentQueries,
     CorrectionQueries,
     CostQueries,
     ReportQueries,
+    ReviewQueries,
     RunQueries,
     JobQueries,
+    InboxQueries,
     KeyQueries,
     SlaQueries,
+    InsightQueries,
+    PeopleQueries,
+    ChangeQueries,
 ):
     """All queries over one open transaction."""
 
@@ -74,10 +88,20 @@ class Store:
             raise
         return cls(engine, lock_timeout=lock_timeout)
 
+    @classmethod
+    def quick(cls, url: str, patience: float) -> Self:
+        """A database that is open elsewhere, for callers who wait no longer than `patience`."""
+        return cls(open_engine(url, lock_timeout=patience), lock_timeout=patience)
+
     @property
     def origin(self) -> str:
         """The database's address without its password, for messages."""
         return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def url(self) -> str:
+        """The database's address with its password."""
+        return self._engine.url.render_as_string(hide_password=False)
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
@@ -87,7 +111,9 @@ class Store:
             clear_errors(self._engine.url),
             self._engine.begin() as connection,
         ):
+            forget(connection)
             yield Transaction(connection)
+            publish(connection)
 
     @contextmanager
     def begin_alone(self) -> Iterator[Transaction]:
@@ -99,7 +125,11 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that only reads, so that it waits for no writer."""
-        engine = self._engine.execution_options(reads_only=True)
+        options: dict[str, Any] = {"reads_only": True}
+        if self._engine.dialect.name == "postgresql":
+            # One state of things for all queries of the transaction, as SQLite gives anyway.
+            options["isolation_level"] = "REPEATABLE READ"
+        engine = self._engine.execution_options(**options)
         with clear_errors(self._engine.url), engine.connect() as connection, connection.begin():
             yield Transaction(connection)
 
@@ -114,7 +144,7 @@ class Store:
                 )
                 for part in rows.mappings().partitions():
                     theirs.connection.execute(table.insert(), [{**row, **no_file} for row in part])
-                _count_on(theirs.connection, table)
+                count_on(theirs.connection, table)
 
     def close(self) -> None:
         """Close every connection."""
@@ -126,15 +156,6 @@ def _lock(connection: Connection, number: int, timeout: float) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(timeout * 1000)}")
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
-
-
-def _count_on(connection: Connection, table: Table) -> None:
-    """Let new rows be numbered after those that were copied with their numbers."""
-    numbered = table.autoincrement_column
-    if numbered is not None and connection.dialect.name == "postgresql":
-        last = connection.scalar(select(func.max(numbered)))
-        sequence = func.pg_get_serial_sequence(table.name, numbered.name)
-        connection.execute(select(func.setval(sequence, last or 1, last is not None)))
 
 
 def _migrate(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, insert, select, update
 
 from triagedesk.catalog import Label
 from triagedesk.store.queries import Queries, in_parts
-from triagedesk.store.tables import corrections
+from triagedesk.store.tables import corrections, tickets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,8 @@ class StoredCorrection:
     id: int = 0
     #: The store's number of the ticket it was made on; None for imported history.
     ticket_key: int | None = None
+    #: That ticket's id at its source, as far as it was read along.
+    ticket_id: str = ""
     #: The same for texts a model reads alike.
     text_key: str
     #: Subject and body as they came.
@@ -66,7 +68,8 @@ class CorrectionQueries(Queries):
 
     def corrections(self) -> list[StoredCorrection]:
         """Every correction that counts, oldest first."""
-        query = select(corrections).where(corrections.c.undone_at.is_(None))
+        query = select(corrections, tickets.c.external_id).where(corrections.c.undone_at.is_(None))
+        query = query.outerjoin(tickets, tickets.c.id == corrections.c.ticket_id)
         rows = self.connection.execute(query.order_by(corrections.c.made_at, corrections.c.id))
         return [_read(row) for row in rows]
 
@@ -120,6 +123,7 @@ def _read(row: Row[tuple[object, ...]]) -> StoredCorrection:
     return StoredCorrection(
         id=values["id"],
         ticket_key=values["ticket_id"],
+        ticket_id=values.get("external_id") or "",
         text_key=values["text_key"],
         text=values["text"],
         label=Label(values["request_category"], values["request_type"]),

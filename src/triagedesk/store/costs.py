@@ -50,11 +50,12 @@ class CostQueries(Queries):
             )
         )
 
-    def tokens_since(self, moment: datetime) -> int:
-        """Tokens in and out of every model from `moment` on."""
-        tokens = func.sum(model_calls.c.input_tokens + model_calls.c.output_tokens)
-        query = select(func.coalesce(tokens, 0)).where(model_calls.c.at >= moment)
-        return int(self.connection.execute(query).scalar_one())
+    def tokens_since(self, moment: datetime) -> tuple[int, int]:
+        """Tokens in, and tokens out, of every model from `moment` on."""
+        totals = (func.sum(model_calls.c.input_tokens), func.sum(model_calls.c.output_tokens))
+        query = select(*(func.coalesce(total, 0) for total in totals))
+        sent, received = self.connection.execute(query.where(model_calls.c.at >= moment)).one()
+        return int(sent), int(received)
 
     def model_use(self, since: datetime) -> list[ModelUse]:
         """What each model used on each day from `since` on, oldest day first."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import (
@@ -51,7 +53,28 @@ def open_engine(url: str, *, lock_timeout: float = LOCK_TIMEOUT) -> Engine:
         # 10,000 tickets took ten times as long. Nor do connection poolers like them.
         "prepare_threshold": None,
     }
-    return create_engine(parsed, pool_pre_ping=True, connect_args=connect_args)
+    engine = create_engine(parsed, pool_pre_ping=True, connect_args=connect_args, **_JSON)
+    # Many rows in one statement; psycopg would send a statement for each.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    return engine
+
+
+def _write_json(value: Any) -> str:
+    """Several times as fast as `json`, which knows what to do about half a surrogate pair."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        return json.dumps(value)
+
+
+def _read_json(text: str | bytes) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
+_JSON: dict[str, Any] = {"json_serializer": _write_json, "json_deserializer": _read_json}
 
 
 def _wrong_url(what: str) -> SettingsError:
@@ -69,9 +92,9 @@ def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
             raise StoreError(f"cannot make the folder {folder}: {error.strerror}") from error
     connect_args: dict[str, Any] = {"timeout": lock_timeout, "check_same_thread": False}
     if in_memory:
-        engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool)
+        engine = create_engine(url, connect_args=connect_args, poolclass=StaticPool, **_JSON)
     else:
-        engine = create_engine(url, connect_args=connect_args)
+        engine = create_engine(url, connect_args=connect_args, **_JSON)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

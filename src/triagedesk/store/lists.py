@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row, Select, and_, func, insert, select, update
 
 from triagedesk.agents import Agent
+from triagedesk.store.changes import note_changed
 from triagedesk.store.queries import Queries, in_parts
 from triagedesk.store.tables import (
     agents,
@@ -20,8 +21,16 @@ from triagedesk.store.tables import (
     run_tickets,
     tickets,
 )
-from triagedesk.store.ticket_rows import read_triaged, triaged_rows
-from triagedesk.tickets import Assignment, Classification, Status, Ticket, TriagedTicket
+from triagedesk.store.ticket_rows import read_holding, read_triaged, triaged_rows
+from triagedesk.tickets import (
+    Assignment,
+    Classification,
+    Holding,
+    ReleasedFor,
+    Status,
+    Ticket,
+    TriagedTicket,
+)
 
 _ticket = TypeAdapter(Ticket)
 _agent = TypeAdapter(Agent)
@@ -79,8 +88,16 @@ class PastAssignment:
     assigned_at: datetime
     #: None while it is in force.
     released_at: datetime | None
+    #: Empty where no run made it, but somebody at the desk.
     run_id: str
     assignment: Assignment
+    #: None for a deferral.
+    holding: Holding | None = None
+    #: None while it is in force, or where a new assignment simply replaced it.
+    released_why: ReleasedFor | None = None
+    #: Who ended it, and in whose words; empty where nobody said.
+    released_by: str = ""
+    note: str = ""
 
 
 class ListQueries(Queries):
@@ -166,8 +183,12 @@ class ListQueries(Queries):
             PastAssignment(
                 assigned_at=row.assigned_at,
                 released_at=row.released_at,
-                run_id=row.run_id,
+                run_id=row.run_id or "",
                 assignment=_assignment.validate_python(row.details),
+                holding=read_holding(row) if row.agent_id else None,
+                released_why=ReleasedFor(row.released_why) if row.released_why else None,
+                released_by=row.released_by or "",
+                note=row.note or "",
             )
             for row in self.connection.execute(query.order_by(assignments.c.id))
         ]
@@ -191,6 +212,7 @@ class ListQueries(Queries):
     def welcome(self, newcomers: Sequence[Agent], now: datetime) -> None:
         """Put agents on the roster beside those on it; a load counts for agents first seen."""
         known = self.known_agents()
+        note_changed(self.connection)
         for agent in newcomers:
             values = {
                 "profile": _agent.dump_python(agent, mode="json"),
@@ -211,6 +233,7 @@ class ListQueries(Queries):
 
     def add_load(self, agent_id: str, more: int, now: datetime) -> None:
         """Have an agent carry `more` open work than the desk knows of, or less."""
+        note_changed(self.connection)
         self.connection.execute(
             update(agents)
             .where(agents.c.id == agent_id)
@@ -219,6 +242,7 @@ class ListQueries(Queries):
 
     def retire(self, agent_id: str, now: datetime) -> None:
         """Take an agent off the roster; the tickets they have stay theirs."""
+        note_changed(self.connection)
         self.connection.execute(
             update(agents).where(agents.c.id == agent_id).values(active=False, updated_at=now)
         )

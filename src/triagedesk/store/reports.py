@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, null, select, update
+from sqlalchemy import RowMapping, delete, func, insert, null, select, update
 
 from triagedesk.store.queries import Queries
 from triagedesk.store.tables import deliveries, reports
@@ -63,6 +63,28 @@ class ReportQueries(Queries):
     def report_list(self) -> list[StoredReport]:
         """Every report, oldest first."""
         return self._reports()
+
+    def settled_reports(self, most: int) -> list[StoredReport]:
+        """The newest reports that are not unsent, newest first."""
+        newest = (
+            select(reports.c.id)
+            .where(reports.c.state != "unsent")
+            .order_by(reports.c.created_at.desc(), reports.c.id.desc())
+            .limit(most)
+        )
+        keys = list(self.connection.scalars(newest))
+        return list(reversed(self._reports(reports.c.id.in_(keys))))
+
+    def report_states(self) -> dict[str, int]:
+        """State -> reports."""
+        query = select(reports.c.state, func.count()).group_by(reports.c.state)
+        return {row[0]: row[1] for row in self.connection.execute(query.order_by(reports.c.state))}
+
+    def outbox_stamp(self) -> tuple[dict[str, int], int, int]:
+        """Changes whenever a report comes, goes out or is given up, or a delivery is tried."""
+        tried = select(func.count(), func.sum(deliveries.c.attempts)).select_from(deliveries)
+        copies, attempts = self.connection.execute(tried).one()
+        return self.report_states(), copies, attempts or 0
 
     def report(self, report_id: str) -> StoredReport | None:
         """One report by its id."""

@@ -17,7 +17,11 @@ from triagedesk.store.tables import (
     leases,
     model_answers,
     runs,
+    sla_events,
+    tickets,
 )
+from triagedesk.store.ticket_rows import of_run, read_received
+from triagedesk.tickets import ReceivedTicket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,26 @@ class RunQueries(Queries):
         row = self.connection.execute(query.limit(1)).mappings().first()
         return StoredCatalog(**row) if row else None
 
+    def catalog_text(self, origin: str, version: str) -> str | None:
+        """The text of a catalog that loaded well once."""
+        query = select(catalogs.c.text).where(
+            catalogs.c.origin == origin, catalogs.c.version == version
+        )
+        return self.connection.scalar(query)
+
+    def undecided_keys(self, run_id: str) -> list[int]:
+        """Keys of the run's tickets whose content nobody has decided about yet, ascending."""
+        query = of_run(select(tickets.c.id), run_id).where(tickets.c.decision_id.is_(None))
+        return list(self.connection.scalars(query.order_by(tickets.c.id)))
+
+    def undecided_between(self, run_id: str, first: int, last: int) -> list[ReceivedTicket]:
+        """The run's undecided tickets with keys from `first` to `last`, oldest first."""
+        query = of_run(select(tickets), run_id).where(
+            tickets.c.decision_id.is_(None), tickets.c.id.between(first, last)
+        )
+        rows = self.connection.execute(query.order_by(tickets.c.id))
+        return [read_received(row) for row in rows]
+
     def save_catalog(self, catalog: StoredCatalog) -> None:
         """Keep a catalog that loaded well; one version is kept once."""
         self.connection.execute(
@@ -102,6 +126,17 @@ class RunQueries(Queries):
             select(leases.c.holder, leases.c.expires_at).where(leases.c.name == name)
         ).first()
         return (row.holder, row.expires_at) if row else None
+
+    def events_wait(self) -> bool:
+        """Whether SLA events have happened that nobody has dealt with."""
+        query = select(sla_events.c.id).where(sla_events.c.escalated_at.is_(None)).limit(1)
+        return self.connection.scalar(query) is not None
+
+    def leases(self, prefix: str) -> list[tuple[str, str, datetime]]:
+        """Leases whose names begin with `prefix`: name, who holds it, and until when."""
+        query = select(leases).where(leases.c.name.startswith(prefix, autoescape=True))
+        rows = self.connection.execute(query.order_by(leases.c.name))
+        return [(row.name, row.holder, row.expires_at) for row in rows]
 
     def take_lease(self, name: str, holder: str, until: datetime) -> None:
         """Hold the lease, whoever held it before."""

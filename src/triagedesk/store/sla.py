@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import Table, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from triagedesk.catalog import Label
-from triagedesk.store.queries import Queries, in_parts
+from triagedesk.store.changes import note_changed
+from triagedesk.store.queries import Queries, add_rows, in_parts
 from triagedesk.store.sla_records import (
     BoardLine,
     EventLine,
@@ -39,8 +39,6 @@ from triagedesk.store.tables import (
     tickets,
 )
 from triagedesk.tickets import Status, Ticket
-
-_ticket = TypeAdapter(Ticket)
 
 
 class SlaQueries(Queries):
@@ -89,7 +87,7 @@ class SlaQueries(Queries):
         return [
             WatchedTicket(
                 key=row.id,
-                started_at=_ticket.validate_python(row.payload).created_at or row.received_at,
+                started_at=_created_at(row.payload) or row.received_at,
                 decision_key=row.decision,
                 decided_at=row.decided_at,
                 label=Label(row.request_category, row.request_type),
@@ -112,10 +110,11 @@ class SlaQueries(Queries):
 
     def save_clocks(self, keys: Sequence[int], clocks: Sequence[StoredClock]) -> None:
         """Make these the clocks of these tickets."""
+        note_changed(self.connection, keys)
         for part in in_parts(keys):
             self.connection.execute(delete(sla_clocks).where(sla_clocks.c.ticket_id.in_(part)))
         for rows in in_parts([clock_row(clock) for clock in clocks]):
-            self.connection.execute(insert(sla_clocks), list(rows))
+            add_rows(self.connection, sla_clocks, rows)
 
     def struck(self, now: datetime, most: int) -> list[StoredClock]:
         """The clocks for which the next moment has come, found by that alone; earliest first."""
@@ -179,13 +178,16 @@ class SlaQueries(Queries):
         rows = self.connection.execute(claim).all()
         return [read_event(row) for row in sorted(rows, key=lambda row: row.id)]
 
-    def record_done(self, event_id: int, done: Sequence[str], taken_from: str | None) -> None:
-        """Record what was done about an event, and whose assignment was ended for it."""
-        self.connection.execute(
-            update(sla_events)
-            .where(sla_events.c.id == event_id)
-            .values(done=list(done), taken_from=taken_from)
-        )
+    def record_done(self, done: Mapping[int, tuple[Sequence[str], str | None]]) -> None:
+        """Record what was done about events, and whose assignments were ended for them."""
+        rows = [
+            {"event": event_id, "words": list(words), "holder": taken_from}
+            for event_id, (words, taken_from) in done.items()
+        ]
+        record = update(sla_events).where(sla_events.c.id == bindparam("event"))
+        record = record.values(done=bindparam("words"), taken_from=bindparam("holder"))
+        for part in in_parts(rows):
+            self.connection.execute(record, list(part))
 
     def taken_from(self, keys: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Ticket key -> the agents that escalation took the ticket from."""
@@ -278,16 +280,17 @@ def log_statuses(
         }
         for key, ticket in changes
     ]
-    for part in in_parts(rows):
-        connection.execute(insert(status_changes), list(part))
+    add_rows(connection, status_changes, rows)
     mark_stale(connection, [key for key, _ticket_ in changes])
 
 
 def mark_stale(connection: Connection, keys: Sequence[int]) -> None:
-    """Have the clocks of these tickets worked out anew."""
+    """Have the clocks of these tickets worked out anew: something about them is new."""
+    note_changed(connection, keys)
     for part in in_parts(sorted(set(keys))):
-        rows = [{"ticket_id": key} for key in part]
-        connection.execute(_insert_new(connection, stale_clocks).values(rows))
+        known = select(tickets.c.id).where(tickets.c.id.in_(part))
+        add = _insert_new(connection, stale_clocks).from_select(["ticket_id"], known)
+        connection.execute(add)
 
 
 def unanswered(connection: Connection, keys: Sequence[int]) -> list[int]:
@@ -301,6 +304,12 @@ def unanswered(connection: Connection, keys: Sequence[int]) -> list[int]:
         )
         found += connection.scalars(query)
     return found
+
+
+def _created_at(payload: dict[str, Any]) -> datetime | None:
+    """When a ticket was raised, without reading the rest of it."""
+    at = payload.get("created_at")
+    return datetime.fromisoformat(at) if at else None
 
 
 def _insert_new(connection: Connection, table: Table) -> Any:

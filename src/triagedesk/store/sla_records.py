@@ -87,6 +87,8 @@ class SlaEvent:
 class BoardLine:
     """One target of one ticket, as `triagedesk sla` shows it."""
 
+    #: The store's number for the ticket.
+    key: int
     ticket_id: str
     source: str
     priority: int
@@ -201,6 +203,7 @@ def read_board_line(row: Row[Any]) -> BoardLine:
     """A row as a line of the board."""
     details = row.details or {}
     return BoardLine(
+        key=row.ticket_id,
         ticket_id=row.external_id,
         source=row.source,
         priority=row.priority,

@@ -99,7 +99,9 @@ tickets = Table(
     Column("source", String(200), nullable=False),
     Column("external_id", Text, nullable=False),
     Column("content_hash", String(64), nullable=False),
-    Column("status", String(16), nullable=False),
+    Column("status", String(16), nullable=False, index=True),
+    # who raised it, in small letters; NULL: not said
+    Column("requester", Text, index=True),
     # the ticket as it arrived
     Column("payload", Document, nullable=False),
     Column("received_at", Utc, nullable=False),
@@ -156,13 +158,23 @@ assignments = Table(
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("ticket_id", Key, ForeignKey("tickets.id"), nullable=False, index=True),
-    Column("run_id", String(40), ForeignKey("runs.id"), nullable=False),
+    # NULL: no run, but what somebody did at the desk
+    Column("run_id", String(40), ForeignKey("runs.id")),
     # a deferral has none
     Column("agent_id", Text, ForeignKey("agents.id"), index=True),
     Column("details", Document, nullable=False),
     Column("assigned_at", Utc, nullable=False),
     # NULL: in force
     Column("released_at", Utc),
+    # since when it is the agent's for good, not tentatively, and since when they work on it
+    Column("committed_at", Utc),
+    Column("accepted_at", Utc),
+    # the person who gave it to them; NULL: the desk itself
+    Column("given_by", Text),
+    # declined | handed back | away | ..., by whom, and in whose words
+    Column("released_why", String(16)),
+    Column("released_by", Text),
+    Column("note", Text),
 )
 
 run_tickets = Table(
@@ -396,7 +408,7 @@ jobs = Table(
     metadata,
     # also the id of the run it carries out
     Column("id", String(40), primary_key=True),
-    # desk | assignment | tickets
+    # desk | assignment | tickets | inbox | watch | upkeep | ...
     Column("kind", String(16), nullable=False),
     # queued | running | done | failed | cancelled
     Column("state", String(16), nullable=False, index=True),
@@ -413,4 +425,12 @@ jobs = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("finished_at", Utc),
+    # counts how often it was begun anew
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    # the process that carries it out
+    Column("worker", String(300)),
+    # it is not tried again before
+    Column("not_before", Utc),
+    # NULL: the engine does not know of it yet
+    Column("handed_at", Utc),
 )

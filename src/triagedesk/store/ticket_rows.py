@@ -20,6 +20,7 @@ from triagedesk.store.tables import (
 from triagedesk.tickets import (
     Assignment,
     Classification,
+    Holding,
     ReceivedTicket,
     SlaStanding,
     Ticket,
@@ -88,6 +89,11 @@ def triaged_rows() -> Select[Any]:
         decisions.c.resolution_due_at,
         decisions.c.details,
         assignments.c.details.label("assignment"),
+        assignments.c.agent_id,
+        assignments.c.assigned_at,
+        assignments.c.committed_at,
+        assignments.c.accepted_at,
+        assignments.c.given_by,
         *clocks,
     ).select_from(source)
 
@@ -127,11 +133,24 @@ def decision_row(run_id: str, item: TriagedTicket) -> dict[str, Any]:
 
 
 def _clocks(row: Row[Any]) -> Iterator[SlaStanding]:
-    """What the clocks in a row of `_triaged` say."""
-    values = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for it)
-    for target in _SHOWN:
-        if values[f"{target}_clock_target"]:
-            yield SlaStanding(**{name: values[f"{target}_clock_{name}"] for name in _STANDING})
+    """What the clocks in a row of `triaged_rows` say; they are its last columns."""
+    for number in range(-len(_SHOWN), 0):
+        end = (number + 1) * len(_STANDING)
+        target, due_at, warn_at, paused, stopped_at = row[number * len(_STANDING) : end or None]
+        if target:
+            yield SlaStanding(
+                target=target, due_at=due_at, warn_at=warn_at, paused=paused, stopped_at=stopped_at
+            )
+
+
+def read_holding(row: Row[Any]) -> Holding:
+    """How an assignment's row stands."""
+    return Holding(
+        since=row.assigned_at,
+        committed_at=row.committed_at,
+        accepted_at=row.accepted_at,
+        given_by=row.given_by or "",
+    )
 
 
 def read_triaged(row: Row[Any]) -> TriagedTicket:
@@ -154,5 +173,6 @@ def read_triaged(row: Row[Any]) -> TriagedTicket:
         resolution_due_at=resolution.due_at if resolution else row.resolution_due_at,
         priority=priority_json.validate_python(row.details["priority"]),
         assignment=assignment_json.validate_python(row.assignment) if row.assignment else None,
+        holding=read_holding(row) if row.agent_id else None,
         clocks=tuple(clocks.values()),
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 
-from triagedesk.store.queries import PART, Queries, in_parts
+from triagedesk.store.changes import note_changed
+from triagedesk.store.queries import PART, Queries, add_rows, in_parts, new_keys
 from triagedesk.store.sla import log_statuses, mark_stale, unanswered
 from triagedesk.store.tables import (
     assignments,
@@ -32,6 +33,7 @@ from triagedesk.tickets import (
     Assignment,
     BrokenTicket,
     ReceivedTicket,
+    ReleasedFor,
     Status,
     Ticket,
     TriagedTicket,
@@ -83,7 +85,7 @@ class TicketQueries(Queries):
                 }
                 for item in broken
             ]
-            self.connection.execute(insert(broken_tickets), rows)
+            add_rows(self.connection, broken_tickets, rows)
         return Received(
             new=len(new), changed=len(changed), unchanged=len(fetched) - len(new) - len(changed)
         )
@@ -108,13 +110,14 @@ class TicketQueries(Queries):
                     "external_id": ticket.id,
                     "content_hash": ticket.content_hash,
                     "status": ticket.status,
+                    "requester": ticket.requester_email.lower() or None,
                     "payload": ticket_json.dump_python(ticket, mode="json"),
                     "received_at": now,
                     "updated_at": now,
                 }
                 for ticket in part
             ]
-            self.connection.execute(insert(tickets), rows)
+            add_rows(self.connection, tickets, rows)
 
     def _update_tickets(
         self, known: dict[str, tuple[int, str, str]], fetched: Sequence[Ticket], now: datetime
@@ -130,6 +133,7 @@ class TicketQueries(Queries):
                 "key": key,
                 "hash": ticket.content_hash,
                 "status_now": ticket.status,
+                "requester_now": ticket.requester_email.lower() or None,
                 "payload_now": ticket_json.dump_python(ticket, mode="json"),
             }
             rows[content_hash != ticket.content_hash].append(row)
@@ -141,15 +145,17 @@ class TicketQueries(Queries):
             .values(
                 content_hash=bindparam("hash"),
                 status=bindparam("status_now"),
+                requester=bindparam("requester_now"),
                 payload=bindparam("payload_now"),
                 updated_at=now,
             )
         )
+        note_changed(self.connection, [row["key"] for row in rows[True]])
         for part in in_parts(rows[False]):
             self.connection.execute(bring_up_to_date, part)
         for part in in_parts(rows[True]):
             self.connection.execute(bring_up_to_date.values(decision_id=None), part)
-        self.release(resolved, now)
+        self.release(resolved, now, why=ReleasedFor.RESOLVED)
 
     def _log_statuses(
         self,
@@ -164,13 +170,18 @@ class TicketQueries(Queries):
         keys = self._known(source, list(moved))
         log_statuses(self.connection, [(keys[id_][0], t) for id_, t in moved.items()], now)
 
+    def change_status(self, ticket: Ticket, now: datetime) -> None:
+        """Give a known ticket the status it says; one that is resolved is released."""
+        known = self._known(ticket.source, [ticket.id])
+        self._update_tickets(known, [ticket], now)
+        self._log_statuses(ticket.source, known, [ticket], now)
+
     def put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
         """Have the run deal with these tickets too."""
         present = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
         already = set(self.connection.scalars(present))
         rows = [{"run_id": run_id, "ticket_id": key} for key in keys if key not in already]
-        for part in in_parts(rows):
-            self.connection.execute(insert(run_tickets), list(part))
+        add_rows(self.connection, run_tickets, rows)
 
     def take_up(self, run_id: str) -> None:
         """Put into the run what earlier runs left: not decided, not assigned or not reported."""
@@ -197,31 +208,48 @@ class TicketQueries(Queries):
         rows = self.connection.execute(query.order_by(tickets.c.id.desc()))
         return [read_received(row) for row in rows]
 
+    def still_undecided(self, triaged: Sequence[TriagedTicket]) -> list[TriagedTicket]:
+        """Those that no other process has decided meanwhile; whoever would now waits for us."""
+        waiting: set[int] = set()
+        for part in in_parts(sorted(item.key for item in triaged)):
+            query = select(tickets.c.id).where(
+                tickets.c.id.in_(part), tickets.c.decision_id.is_(None)
+            )
+            waiting |= set(self.connection.scalars(query.order_by(tickets.c.id).with_for_update()))
+        return [item for item in triaged if item.key in waiting]
+
     def decide(self, run_id: str, triaged: Sequence[TriagedTicket]) -> None:
         """Record decisions, and make each its ticket's current one."""
-        record = insert(decisions).returning(decisions.c.id, sort_by_parameter_order=True)
-        # A ticket that changed meanwhile stays undecided: this decision is about what it was.
-        make_current = (
-            update(tickets)
-            .where(tickets.c.id == bindparam("key"), tickets.c.content_hash == bindparam("hash"))
-            .values(decision_id=bindparam("decision"))
-        )
         for part in in_parts(triaged):
-            keys = self.connection.scalars(record, [decision_row(run_id, item) for item in part])
-            links = [
-                {"key": item.key, "hash": item.ticket.content_hash, "decision": key}
-                for item, key in zip(part, keys, strict=True)
+            keys = new_keys(self.connection, decisions, len(part))
+            rows = [
+                {"id": key, **decision_row(run_id, item)}
+                for key, item in zip(keys, part, strict=True)
             ]
-            self.connection.execute(make_current, links)
+            add_rows(self.connection, decisions, rows)
+            # A ticket that changed meanwhile stays undecided: this decision is about what it was.
+            make_current = (
+                update(tickets)
+                .where(
+                    tickets.c.id == decisions.c.ticket_id,
+                    tickets.c.content_hash == decisions.c.input_hash,
+                    decisions.c.id.in_(keys),
+                )
+                .values(decision_id=decisions.c.id)
+            )
+            self.connection.execute(make_current)
             mark_stale(self.connection, [item.key for item in part])
 
     def unassigned(self, run_id: str) -> list[TriagedTicket]:
         """The run's decided tickets that no agent has, oldest first."""
-        query = of_run(triaged_rows(), run_id).where(
-            ~is_assigned(), tickets.c.status == Status.OPEN
-        )
+        query = _waiting(of_run(triaged_rows(), run_id))
         rows = self.connection.execute(query.order_by(tickets.c.id))
         return [read_triaged(row) for row in rows]
+
+    def unassigned_keys(self, run_id: str) -> list[int]:
+        """The keys of `unassigned`, for who has read the tickets already."""
+        query = of_run(select(tickets.c.id), run_id).where(tickets.c.decision_id.is_not(None))
+        return list(self.connection.scalars(_waiting(query).order_by(tickets.c.id)))
 
     def assign(
         self,
@@ -230,24 +258,29 @@ class TicketQueries(Queries):
         now: datetime,
         *,
         starts_clocks: bool = True,
+        committed: bool = False,
+        given_by: str = "",
     ) -> None:
         """Record assignments and deferrals by ticket key; each replaces the one in force.
 
-        Without `starts_clocks` no SLA begins with an assignment, only response ends with it.
+        Without `starts_clocks` no SLA begins with an assignment, only response ends with it. What
+        is not `committed` is tentative. `run_id` and `given_by`, a person, may be empty.
         """
         self.release([key for key, _assignment_ in given], now)
         for part in in_parts(given):
             rows = [
                 {
                     "ticket_id": key,
-                    "run_id": run_id,
+                    "run_id": run_id or None,
                     "agent_id": assignment.agent_id,
                     "details": assignment_json.dump_python(assignment, mode="json"),
                     "assigned_at": now,
+                    "committed_at": now if committed and assignment.agent_id else None,
+                    "given_by": given_by or None,
                 }
                 for key, assignment in part
             ]
-            self.connection.execute(insert(assignments), rows)
+            add_rows(self.connection, assignments, rows)
         # Being given to an agent answers a ticket, and starts its group's clock.
         taken = [key for key, assignment in given if assignment.agent_id]
         mark_stale(self.connection, taken if starts_clocks else unanswered(self.connection, taken))
@@ -273,13 +306,27 @@ class TicketQueries(Queries):
             for row in self.connection.execute(query)
         )
 
-    def release(self, keys: Sequence[int], now: datetime) -> None:
+    def release(
+        self,
+        keys: Sequence[int],
+        now: datetime,
+        *,
+        why: ReleasedFor | None = None,
+        by: str = "",
+        note: str = "",
+    ) -> None:
         """End the assignments in force of these tickets: their agents' load falls."""
+        note_changed(self.connection, keys)
         for part in in_parts(keys):
             self.connection.execute(
                 update(assignments)
                 .where(assignments.c.ticket_id.in_(part), assignments.c.released_at.is_(None))
-                .values(released_at=now)
+                .values(
+                    released_at=now,
+                    released_why=why,
+                    released_by=by or None,
+                    note=note or None,
+                )
             )
 
     def triaged(self, run_id: str) -> Iterator[TriagedTicket]:
@@ -326,3 +373,8 @@ class TicketQueries(Queries):
             .where(tickets.c.id.in_(mine))
             .values(reported_decision_id=tickets.c.decision_id)
         )
+
+
+def _waiting(query: Select[Any]) -> Select[Any]:
+    """`query` for open tickets that no agent has."""
+    return query.where(~is_assigned(), tickets.c.status == Status.OPEN)

@@ -1,0 +1,283 @@
+"""What durability costs: tickets a second all the way, with a classifier that costs nothing.
+
+Run: python benchmarks/durability.py [--tickets 100000] [--workers 0 1 2 4] [--url URL ...]
+Each --url names an empty database, once for each number of workers, in that order; without any, a
+new SQLite file is taken each time. "Per CPU s" counts the processes of the desk without the report,
+and "us more" is what they use for a ticket beyond deciding plainly. 0 workers is `triagedesk run`:
+plain steps in one process.
+"Plainly" is the same decisions and the same assignment in memory, with nothing kept.
+
+The desk: 200 agents; five request types, each with a skill, a resolution and a response target;
+texts of some 50 words, alike but for a few. The workbook is written too, and timed apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from triagedesk import app, pipeline
+from triagedesk.agents import Agent, SkillNeed
+from triagedesk.assign import assign_batch
+from triagedesk.catalog import ServiceCatalog
+from triagedesk.catalog_parser import parse_catalog
+from triagedesk.classify import StageResult
+from triagedesk.cli import main as command_line
+from triagedesk.settings import load_settings
+from triagedesk.store import Store
+from triagedesk.tickets import Alternative, Classification, DecidedBy, ReceivedTicket, Ticket
+from triagedesk.workflows.asking import begin_run
+from triagedesk.workflows.process import executors
+
+KINDS = ("Password", "VPN", "Laptop", "Printer", "Mailbox")
+AGENTS = 200
+BODY = (
+    "Hello team, since this morning around {hour} o'clock I have had trouble with the machine on "
+    "the second floor near the kitchen. I tried turning it off and on again as the manual says. "
+    "Please have a look when you find the time, case {number}."
+)
+REPORT = ("Writing the report", "Sending the report")
+
+
+class Stub:
+    """A classifier that costs next to nothing."""
+
+    name, version, missing = "stub", "1", ()
+
+    def classify(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
+        """By the first word."""
+        entries = {entry.label.request_type: entry for entry in catalog.entries}
+        return StageResult(
+            answers={
+                ticket.id: Classification(
+                    label=entries[ticket.short_description.split()[0]].label,
+                    confidence=0.9,
+                    decided_by=DecidedBy.LOCAL,
+                    model="stub",
+                    model_version="1",
+                    alternatives=tuple(
+                        Alternative(label=entry.label, probability=0.05)
+                        for entry in catalog.entries[:2]
+                    ),
+                )
+                for ticket in tickets
+            }
+        )
+
+
+class Skills:
+    """The catalog says what is needed."""
+
+    def needs(
+        self, texts: Sequence[str], skill_names: Sequence[str]
+    ) -> Sequence[tuple[SkillNeed, ...]]:
+        """Nothing more."""
+        del skill_names
+        return [() for _ in texts]
+
+
+def stub_models() -> None:
+    """Have this process use them."""
+    settable: Any = app
+    settable.LocalClassifier = lambda **_options: Stub()
+    settable.LocalSkillReader = lambda _encoders: Skills()
+    settable.load_encoders = lambda _folder: None
+
+
+def main() -> None:
+    if len(sys.argv) > 1 and sys.argv[1] == "--as":
+        stub_models()
+        sys.argv[1:] = sys.argv[2:]
+        command_line()
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tickets", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
+    parser.add_argument("--url", nargs="*", default=[])
+    given = parser.parse_args()
+    stub_models()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_desk(folder, given.tickets)
+        plain = plainly(folder)
+        print(f"plainly: {given.tickets / plain:,.0f} tickets per CPU second, {plain:.1f} s")
+        head = f"{'':<24}{'tickets/s':>10}{'with report':>13}{'per CPU s':>12}{'us more':>12}"
+        print(f"{head}  peak MB each; steps")
+        for number, workers in enumerate(given.workers):
+            url = given.url[number] if given.url else f"sqlite:///{folder / f'{number}.db'}"
+            durably(folder, url, workers, given.tickets, plain)
+
+
+def write_desk(folder: Path, count: int) -> None:
+    """Tickets, catalog and agents as files."""
+    draw = random.Random(1)
+    now = datetime.now(UTC).isoformat()
+    tickets = [
+        {
+            "id": f"T-{number}",
+            "short_description": f"{KINDS[number % 5]} number {number}",
+            "long_description": BODY.format(hour=number % 12, number=number),
+            "requester_email": f"person{number % 5000}@example.com",
+            "created_at": now,
+        }
+        for number in range(count)
+    ]
+    (folder / "tickets.json").write_text(json.dumps(tickets))
+    target = {"unit": "hours", "value": 8}
+    response = {"unit": "hours", "value": 1}
+    requests = [
+        {"name": kind, "sla": target, "response": response, "skills": [kind]} for kind in KINDS
+    ]
+    catalog = {
+        "service_catalog": {"catalog": {"categories": [{"name": "IT", "requests": requests}]}}
+    }
+    (folder / "catalog.yaml").write_text(json.dumps(catalog))
+    agents = [
+        {
+            "agent_id": f"agent-{number:03}",
+            "name": f"Agent {number}",
+            "skills": {name: draw.randint(1, 10) for name in draw.sample(KINDS, 2)},
+            "capacity": 2 * count // AGENTS + 5,
+        }
+        for number in range(AGENTS)
+    ]
+    (folder / "agents.json").write_text(json.dumps(agents))
+
+
+def environment(folder: Path, url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "HELPDESK_API_URL": str(folder / "tickets.json"),
+        "SERVICE_CATALOG_URL": str(folder / "catalog.yaml"),
+        "AGENTS_FILE": str(folder / "agents.json"),
+        "DATABASE_URL": url,
+        "OUTPUT_DIR": str(folder / "out"),
+    }
+
+
+def plainly(folder: Path) -> float:
+    """CPU seconds for the same decisions and the same assignment in memory."""
+    os.environ.update(environment(folder, "sqlite://"))
+    with app.open_desk(load_settings(), app.RunOptions(send=False)) as desk:
+        fetched = desk.source.fetch("").tickets
+        roster: tuple[Agent, ...] = tuple(desk.read_roster() if desk.read_roster else ())
+        document = desk.catalog_source.load()
+        assert document is not None
+        catalog = parse_catalog(document.text, origin="benchmark")
+        began = time.process_time()
+        now = desk.now()
+        received = [
+            ReceivedTicket(key=key, ticket=ticket, received_at=now)
+            for key, ticket in enumerate(fetched, 1)
+        ]
+        decided = []
+        for start in range(0, len(received), pipeline.CHUNK):
+            chunk = received[start : start + pipeline.CHUNK]
+            answers, _usage = pipeline.classify(
+                desk.classifier(), [item.ticket for item in chunk], catalog
+            )
+            decided += [
+                pipeline.decide(desk, item, answer, catalog)
+                for item, answer in zip(chunk, answers, strict=True)
+            ]
+        work = pipeline.work_of(desk, decided, KINDS, catalog)
+        assign_batch(work, roster, policy=desk.assign_policy, now=now, time_limit=60)
+        return time.process_time() - began
+
+
+def durably(folder: Path, url: str, workers: int, tickets: int, plain: float) -> None:
+    """One run, by so many workers, and its line of the table."""
+    environ = environment(folder, url)
+    command = [sys.executable, __file__, "--as"]
+    with closing(Store.open(url)) as store:
+        if workers:
+            started = [subprocess.Popen([*command, "worker"], env=environ) for _ in range(workers)]
+            while len(executors(store)) < workers:
+                time.sleep(0.1)
+            with store.read() as transaction:
+                del transaction
+            run_id = begin_run(store, app.new_id(), "benchmark", datetime.now(UTC)).id
+        else:
+            started = [subprocess.Popen([*command, "run", "--no-email"], env=environ)]
+            run_id = ""
+        steps, peaks, cpu = follow(store, run_id, started)
+        for process in started:
+            process.terminate()
+            process.wait()
+    report = sum(seconds for step, seconds in steps.items() if step in REPORT)
+    total = sum(steps.values())
+    rest = total - report
+    name = f"{url.partition(':')[0].partition('+')[0]}, " + (
+        f"{workers} workers" if workers else "run"
+    )
+    parts = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items())
+    print(
+        f"{name:<24}{tickets / rest:>10,.0f}{tickets / total:>13,.0f}"
+        f"{tickets / cpu:>12,.0f}{(cpu - plain) / tickets * 1e6:>12,.0f}"
+        f"  {'/'.join(map(str, peaks))}; {parts}",
+        flush=True,
+    )
+
+
+def follow(
+    store: Store, run_id: str, started: Sequence[subprocess.Popen[bytes]]
+) -> tuple[dict[str, float], list[int], float]:
+    """Seconds by step, each process's peak memory in MB, and CPU seconds but for the report."""
+    steps: dict[str, float] = {}
+    spent, until_report = 0.0, 0.0
+    last, peaks = time.perf_counter(), [0] * len(started)
+    while True:
+        with store.read() as transaction:
+            if not run_id:
+                run_id = next(iter(transaction.waiting_jobs("desk")), "")
+            job = transaction.job(run_id) if run_id else None
+        now = time.perf_counter()
+        if job and job.step == "Waiting":
+            # Starting is not what is measured.
+            spent = cpu_seconds(started)
+        if job and job.step not in REPORT:
+            until_report = cpu_seconds(started)
+        if job:
+            steps[job.step] = steps.get(job.step, 0.0) + now - last
+        last = now
+        for number, process in enumerate(started):
+            peaks[number] = max(peaks[number], peak_memory(process.pid))
+        if job and job.finished_at:
+            return steps, peaks, until_report - spent
+        if job is None and started[0].poll() is not None:
+            raise SystemExit("the run ended before it began")
+        time.sleep(0.05)
+
+
+def cpu_seconds(started: Sequence[subprocess.Popen[bytes]]) -> float:
+    """What all of them have used so far."""
+    used = 0
+    for process in started:
+        stat = Path(f"/proc/{process.pid}/stat")
+        fields = stat.read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid: int) -> int:
+    """MB; 0 once the process has ended."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0
+    lines = (line.split() for line in status.read_text().splitlines() if "VmHWM" in line)
+    return next((int(words[1]) // 1024 for words in lines), 0)
+
+
+if __name__ == "__main__":
+    main()

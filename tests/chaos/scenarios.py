@@ -1,0 +1,242 @@
+"""What goes wrong, one way at a time."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import httpx2 as httpx
+
+from chaos.entry import STEPS
+from chaos.ground import PATIENCE, Ground
+from support.desk import LLM_KEY, Running, wait_until
+from support.helpdesk import Reply
+from support.llm_server import LlmServer
+from support.smtp import Fault, port_nobody_listens_on
+from support.webhooks import SECRET, send, webhook_tickets
+
+_CASE = re.compile(r"case number (\d+)\.")
+_BATCH = 5
+
+
+def step_boundaries(ground: Ground) -> None:
+    """Killed before and after every named step, and before and after every commit."""
+    wanted = [f"{when} {step}" for step in STEPS for when in ("before", "after")]
+    wanted += [f"{when} {number}" for number in range(1, 16) for when in ("commit", "committed")]
+    ground.draw.shuffle(wanted)
+    for where in wanted[: 5 * ground.size]:
+        ground.arrive(ground.draw.randint(1, 4))
+        ground.die_at(where)
+    ground.rest()
+
+
+def any_moment(ground: Ground) -> None:
+    """Killed at moments drawn over the length of a run."""
+    ground.measure()
+    for _ in range(4 * ground.size):
+        ground.arrive(ground.draw.randint(1, 300 if ground.size > 1 else 30))
+        ground.die_after(ground.draw.uniform(0.3, 1.1) * ground.takes)
+    ground.rest()
+
+
+def mail_cut(ground: Ground) -> None:
+    """The connection to the mail server is cut while the mail goes over, and after its dot."""
+    cuts = [
+        Fault(at="BODY", drop=True, times=1),
+        Fault(at="DOT", drop=True, forget=True, times=1),
+        Fault(at="DOT", drop=True, times=1),
+        Fault(at="RCPT", reply="451 4.3.0 try later", times=4),
+    ]
+    for number in range(2 * ground.size):
+        cut = cuts[number % len(cuts)]
+        ground.arrive(2)
+        ground.desk.smtp.script(cut)
+        # Kept and yet not acknowledged: nobody can know, so it goes out again.
+        ground.tally.mails_may += cut.at == "DOT" and not cut.forget
+        ground.tally.faults += 1
+        ground.start("run").outcome(PATIENCE)
+    ground.rest()
+
+
+def model_fails(ground: Ground) -> None:
+    """The model server fails a third of its calls, and runs that wait for it are killed."""
+    with LlmServer(key=LLM_KEY) as llm:
+        ground.desk.settings |= {
+            "LLM_MODEL_NAME": "some-model",
+            "LLM_BASE_URL": llm.url,
+            "LLM_API_KEY": LLM_KEY,
+            "LLM_TIMEOUT": "5",
+            "LLM_BATCH_SIZE": str(_BATCH),
+            "LLM_DELAY_BETWEEN_BATCHES": "0",
+        }
+        for _ in range(2 * ground.size):
+            steps = [
+                ground.draw.choice(("status:500", "status:429", "drop", "garbage"))
+                if ground.draw.random() < 1 / 3
+                else "slow:0.05"
+                for _ in range(60)
+            ]
+            llm.script(*steps)
+            ground.arrive(60)
+            asked = len(llm.requests)
+            running = ground.start("run")
+            # In the middle of its calls.
+            wait_until(partial(_under_way, running, lambda: len(llm.requests), asked), PATIENCE)
+            time.sleep(ground.draw.uniform(0, 0.3))
+            running.process.kill()
+            if running.outcome(PATIENCE).code < 0:
+                ground.killed("a model call")
+        ground.rest()
+        answered = Counter(
+            case
+            for request in llm.requests
+            if request.step.startswith(("ok", "slow"))
+            for case in set(_CASE.findall(str(request.body)))
+        )
+        ground.tally.faults += sum(not r.step.startswith(("ok", "slow")) for r in llm.requests)
+    again = sum(times - 1 for times in answered.values())
+    # The batch in hand when it died, and nothing else, is asked for again.
+    ground.tally.calls_again = max(0, again - ground.tally.kills * _BATCH)
+
+
+def database_away(ground: Ground) -> None:
+    """The database is away for a while in the middle of runs."""
+    seconds = 20.0 if ground.size > 1 else 1.5
+    for number in range(1 if ground.size == 1 else 3):
+        ground.arrive(30)
+        asked = len(ground.desk.asked)
+        ground.desk.helpdesk.script(Reply(delay=0.3, body=_answer(ground)))
+        running = ground.start("run")
+        wait_until(partial(_under_way, running, lambda: len(ground.desk.asked), asked), PATIENCE)
+        time.sleep(0.1 * number)
+        with ground.away():
+            time.sleep(seconds)
+        ground.tally.faults += 1
+        running.outcome(PATIENCE)
+    ground.rest()
+
+
+def _under_way(running: Running, asked: Callable[[], int], before: int) -> bool:
+    """Whether a run has asked for more than was asked for before it, or has ended."""
+    return asked() > before or running.process.poll() is not None
+
+
+def _answer(ground: Ground) -> object:
+    return {"response_code": 200, "data": {"requests": list(ground.desk.helpdesk.tickets)}}
+
+
+def disk_full(ground: Ground) -> None:
+    """No file may grow beyond what the desk has now and a little more."""
+    ground.measure()
+    files = [ground.desk.folder.parent / "desk.db", ground.desk.folder.parent / "desk.db-wal"]
+    for _ in range(2 * ground.size):
+        ground.arrive(200)
+        now = max((file.stat().st_size for file in files if file.exists()), default=0)
+        room = now + ground.draw.randint(2_000, 60_000)
+        outcome = ground.start("run", CHAOS_ROOM=str(room)).outcome(PATIENCE)
+        ground.tally.faults += outcome.code != 0
+        if "Traceback" in outcome.err:
+            ground.tally.wrong.append(f"a full disk: {outcome.err.strip().splitlines()[-1][:200]}")
+    ground.rest()
+
+
+def clock_jumps(ground: Ground) -> None:
+    """The clock is an hour ahead, a day behind, and changes its mind during runs."""
+    clock = ground.desk.folder / "clock"
+    clock.write_text("0", encoding="utf-8")
+    ground.desk.settings["CHAOS_CLOCK"] = str(clock)
+    ground.measure()
+    for _ in range(2 * ground.size):
+        ground.arrive(5)
+        clock.write_text(str(ground.draw.choice((3600, -7200, 86_400, -86_400, 7))))
+        running = ground.start("run")
+        time.sleep(ground.draw.uniform(0.3, 1.0) * ground.takes)
+        clock.write_text(str(ground.draw.choice((0, -3600, 86_400))))
+        if ground.draw.random() < 0.5:
+            running.process.kill()
+        if running.outcome(PATIENCE).code < 0:
+            ground.killed("a clock that jumps")
+        ground.tally.faults += 2
+    clock.write_text("0", encoding="utf-8")
+    ground.rest()
+
+
+def workers_die(ground: Ground) -> None:
+    """A server and a worker share runs and webhook tickets, and one or the other is killed."""
+    port = port_nobody_listens_on()
+    ground.desk.settings["WEBHOOK_SECRET"] = SECRET
+    ground.desk.settings["HTTP_TIMEOUT"] = "5"
+    address = f"http://127.0.0.1:{port}"
+
+    def hire(number: int) -> Running:
+        return ground.start(*(("serve", "--port", str(port)) if number == 0 else ("worker",)))
+
+    staff = [hire(0), hire(1)]
+    with httpx.Client(base_url=address, timeout=5) as client:
+        wait_until(lambda: _is_ready(client), PATIENCE)
+        for round_ in range(2 * ground.size):
+            ground.arrive(ground.draw.randint(1, 400 if ground.size > 1 else 60))
+            ground.desk.cli("runs", "begin")
+            first = 10_000 * (round_ + 1)
+            for number in range(6):
+                sent = webhook_tickets(2, first + 2 * number)
+                ground.expected |= {ticket["id"] for ticket in sent}
+                if number == ground.draw.randrange(6):
+                    _kill(ground, staff, hire)
+                _deliver(client, f"{round_}-{number}", sent)
+            time.sleep(ground.draw.uniform(0, 1.5))
+            _kill(ground, staff, hire)
+    wait_until(lambda: _nothing_in_hand(ground), PATIENCE)
+    for running in staff:
+        running.process.terminate()
+        running.outcome(PATIENCE)
+    ground.rest()
+
+
+def _kill(ground: Ground, staff: list[Running], hire: Callable[[int], Running]) -> None:
+    """Kill one of them, and start it anew."""
+    number = ground.draw.randrange(len(staff))
+    staff[number].process.kill()
+    staff[number].outcome(PATIENCE)
+    ground.killed(("a server", "a worker")[number])
+    staff[number] = hire(number)
+
+
+def _deliver(client: httpx.Client, delivery: str, tickets: list[dict[str, object]]) -> None:
+    """As a helpdesk does: again, under the same id, until it is taken."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if send(client, delivery, tickets).status_code < 300:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < give_up, "the webhook is not taken"
+        time.sleep(0.1)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _nothing_in_hand(ground: Ground) -> bool:
+    with ground.desk.store() as store, store.read() as transaction:
+        return not transaction.waiting_jobs() and not transaction.inbox(1)
+
+
+SCENARIOS: dict[str, Callable[[Ground], None]] = {
+    "step boundaries": step_boundaries,
+    "any moment": any_moment,
+    "mail cut": mail_cut,
+    "model fails": model_fails,
+    "database away": database_away,
+    "disk full": disk_full,
+    "clock jumps": clock_jumps,
+    "workers die": workers_die,
+}

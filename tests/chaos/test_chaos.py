@@ -1,0 +1,43 @@
+"""The short part of the chaos suite; `make chaos` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.books import Tally
+from chaos.ground import ground
+from chaos.scenarios import SCENARIOS
+from support.postgres import PostgresServer
+
+
+def carry_out(name: str, folder: Path, server: PostgresServer | None) -> Tally:
+    """A scenario at its smallest."""
+    with ground(name, folder, server, seed=1, size=1) as here:
+        SCENARIOS[name](here)
+    assert here.tally.is_clean, here.tally.wrong
+    assert here.tally.kills or here.tally.faults
+    assert here.tally.tickets
+    return here.tally
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["step boundaries", "mail cut", "disk full"])
+def test_on_sqlite_nothing_is_lost_or_doubled(name: str, tmp_path: Path) -> None:
+    carry_out(name, tmp_path, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["workers die"])
+def test_on_postgresql_nothing_is_lost_or_doubled(
+    name: str, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    carry_out(name, tmp_path, postgres_server)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    # A server of its own: other tests would miss theirs.
+    with PostgresServer.running() as server:
+        carry_out("database away", tmp_path, server)
