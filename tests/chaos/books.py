@@ -63,7 +63,8 @@ def check(desk: WholeDesk, tally: Tally, expected: set[str]) -> None:
             .where(assignments.c.agent_id.is_not(None))
             .group_by(assignments.c.ticket_id)
         ).all()
-        seeds = dict(connection.execute(select(agents.c.id, agents.c.seed_load)).tuples().all())
+        found = connection.execute(select(agents.c.id, agents.c.seed_load))
+        seeds = {row.id: row.seed_load for row in found}
         held = Counter(
             connection.scalars(
                 select(assignments.c.agent_id).where(

@@ -262,7 +262,7 @@ def test_skill_names_are_read_as_words(skill: str, words: str) -> None:
     ("text", "kind"),
     [
         ("my bag with the company notebook was stolen on the train", "Security Incident"),
-        ("paying by card fails at till 4", "Point of Sale"),
+        ("the card terminal at the till declines every card", "Point of Sale"),
         ("please order an ergonomic mouse for me", "Hardware Order"),
         ("the docking station does not detect my screens", "PC / Laptop Repair"),
         ("sap says I am not authorised for the transaction", "SAP Authorisation"),
@@ -308,7 +308,8 @@ def test_a_description_names_what_an_entry_holds(classifier: LocalClassifier) ->
     entries = (
         entry("A", "Form 20", description="Suspicious emails, malware, lost or stolen devices."),
         entry("A", "Form 21", description="Network sockets and patching."),
+        entry("A", "General Enquiry"),
     )
     forms = ServiceCatalog(entries=entries, version="forms-2")
-    found = classifier.classify([ticket("somebody took my tablet on the train")], forms).answers
+    found = classifier.classify([ticket("my laptop was stolen from the car")], forms).answers
     assert found["1"].label == Label("A", "Form 20")

@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageDesk]:
     folder = tmp_path_factory.mktemp("desk")
     full = {"open_tickets": 600, "days": 28, "per_day": 40, "roster": 27}
-    few = {"open_tickets": 160, "days": 9, "per_day": 12, "roster": 10}
+    few = {"open_tickets": 80, "days": 4, "per_day": 8, "roster": 6}
     with running(folder, **(full if SHOTS else few)) as page:
         yield page
 
