@@ -45,7 +45,7 @@ run: install ## the main job: your desk when configured, else the sample
 	@$(BIN)/triagedesk run $(ARGS)
 
 test: install-dev ## every test this machine can run; says what was skipped and why
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
 
 lint: install-dev ## format, lint and import rules
 	$(BIN)/ruff format --check .

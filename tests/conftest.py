@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from triagedesk.settings import SECRETS, Settings
@@ -30,6 +31,13 @@ def _no_settings_from_outside() -> Iterator[None]:
         for name in {name for name in os.environ if name.upper() in _OURS}:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_another_test() -> Iterator[None]:
+    """A command run in this process sets the log up for its own standard error, which ends."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

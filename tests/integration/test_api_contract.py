@@ -144,7 +144,7 @@ def explore(operation: Any, mode: GenerationMode, url: str) -> tuple[int, str]:
     tried = 0
 
     @seed(4711)
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def finds_nothing(case: Any) -> None:
         nonlocal tried

@@ -248,7 +248,7 @@ def test_the_documentation_needs_no_other_server(sqlite_server: ApiServer) -> No
     bundle = sqlite_server.client.get("/static-offline-docs/swagger-ui-bundle.js")
     assert bundle.status_code == 200
     root = sqlite_server.client.get("/")
-    assert (root.status_code, root.headers["location"]) == (307, "/docs")
+    assert (root.status_code, root.headers["location"]) == (303, "/queue")
 
 
 def test_agents_of_the_file_are_there_from_the_start(sqlite_server: ApiServer) -> None:

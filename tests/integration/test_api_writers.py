@@ -13,7 +13,7 @@ import httpx2 as httpx
 
 from support.api_server import ApiServer
 
-WRITERS, BATCHES, SIZE = 8, 4, 5
+WRITERS, BATCHES, SIZE = 8, 2, 5
 AGENTS = [
     {"agent_id": f"w-{n}", "skills": {"Printer": 5 + n}, "current_load": 1, "capacity": 1000}
     for n in range(3)

@@ -107,8 +107,8 @@ def _renew(store: Store, held: Held, ended: threading.Event, strict: bool) -> No
             # The holder meets the same trouble and reports it; the lease lasts four more beats.
             log.warning("lease not renewed", lease=held.name, error=error.message)
             continue
-        log.warning("lease lost", lease=held.name)
         held.lost.set()
+        log.warning("lease lost", lease=held.name)
         return
 
 

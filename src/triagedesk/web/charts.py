@@ -15,7 +15,7 @@ from markupsafe import Markup
 #: Width of every chart, in units; text is 13 of them high.
 _WIDTH = 480
 _LINE = 26
-_LONGEST_NAME = 25
+_LONGEST_NAME = 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def lines(
     title: str, found: Sequence[Line], *, below: Sequence[str], diagonal: bool = False
 ) -> Markup:
     """Lines from 0 to 1 upwards; `below` names the ends and the middle of the scale."""
-    left, top, wide, high = 40, 8, _WIDTH - 48, 170
+    left, top, wide, high = 46, 8, _WIDTH - 54, 170
     drawn = Markup("")
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = _n(top + (1 - share) * high)

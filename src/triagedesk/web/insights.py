@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from triagedesk.agents import Agent
+from triagedesk.agents import Agent, Availability
 from triagedesk.store.insights import Answered
 from triagedesk.web import charts
 from triagedesk.web.charts import Bar, Chart, Line
@@ -170,7 +170,10 @@ def calibration(answered: Sequence[Answered], t: Texts) -> Chart:
 def utilisation(roster: Sequence[Agent], resolved: Mapping[str, int], t: Texts) -> Chart:
     """Open work against capacity, the fullest first, with a mark at the mean."""
     ordered = sorted(roster, key=lambda agent: (-_use(agent), agent.name, agent.id))
-    mean = sum(map(_use, roster)) / len(roster)
+    # As the view of agents has it: those who take work, by the room there is.
+    taking = [agent for agent in roster if agent.availability is Availability.AVAILABLE]
+    room = sum(agent.capacity for agent in taking)
+    mean = sum(agent.load for agent in taking) / room if room else 0.0
     title = t("insights.utilisation")
     found = [
         Bar(
