@@ -410,6 +410,45 @@ def test_what_there_is_not_is_a_page_that_says_so(lead: httpx.Client, address: s
     assert lead.get(address).status_code == 404
 
 
+# SLA and insights
+
+
+def test_what_is_overdue_and_what_is_next_lead_to_their_tickets(desk: PageDesk, dana: Page) -> None:
+    dana.goto("/sla")
+    overdue = dana.locator(".panel", has=dana.get_by_role("heading", name="Overdue"))
+    following = dana.locator(".panel", has=dana.get_by_role("heading", name="Next to breach"))
+    assert overdue.locator(".left.breached").count() == overdue.locator("tbody tr").count() > 0
+    assert following.locator(".left.breached").count() == 0
+    with desk.desk.store.read() as transaction:
+        (first,) = transaction.due_targets(after=desk.desk.now(), most=1)
+    link = following.get_by_role("link").first
+    expect(link).to_have_text(first.subject)
+    link.click()
+    expect(dana).to_have_url(f"{desk.url}/tickets/{first.key}")
+
+
+def test_compliance_is_drawn_and_stands_in_a_table(dana: Page) -> None:
+    dana.goto("/sla?days=7")
+    figure = dana.locator("figure")
+    expect(figure.get_by_role("img", name="Resolution targets met, by category")).to_be_visible()
+    expect(figure.get_by_role("row", name="All categories")).to_be_visible()
+    assert figure.locator("svg path.line").count() >= 2
+
+
+def test_each_chart_has_a_name_and_a_table_behind_it(dana: Page) -> None:
+    dana.goto("/insights")
+    dana.get_by_role("link", name="Last 7 days").click()
+    expect(dana).to_have_url(re.compile(r"/insights\?days=7$"))
+    figures = dana.locator("figure").all()
+    assert len(figures) >= 5
+    for figure in figures:
+        title = figure.get_by_role("heading").inner_text()
+        expect(figure.get_by_role("img", name=title)).to_be_visible()
+        figure.get_by_text("As a table").click()
+        expect(figure.get_by_role("table", name=title)).to_be_visible()
+        assert figure.locator("tbody tr").count() > 0
+
+
 # Everybody
 
 
@@ -419,7 +458,7 @@ def views(desk: PageDesk) -> list[str]:
         (run, *_rest) = transaction.job_list(most=1)
     (agent_id, _name) = fullest(desk)
     agent, rest = f"/agents/{agent_id}", (f"/reports/{report}", f"/runs/{run.id}")
-    return ["/review", "/agents", agent, "/reports", *rest]
+    return ["/review", "/agents", agent, "/reports", *rest, "/sla", "/insights"]
 
 
 def test_nothing_keeps_anybody_out(chromium: Browser, desk: PageDesk) -> None:
@@ -435,7 +474,7 @@ def test_nothing_keeps_anybody_out(chromium: Browser, desk: PageDesk) -> None:
     faults["choice"] = serious_faults(page)
     # In the dark only colours are others, and these views have them all.
     page.emulate_media(color_scheme="dark")
-    for address in ("/review", "/agents", "/reports"):
+    for address in ("/review", "/agents", "/reports", "/sla", "/insights"):
         page.goto(address)
         faults[f"{address} in the dark"] = serious_faults(page)
     context.close()
@@ -461,6 +500,9 @@ def test_an_empty_desk_says_what_will_be_there(tmp_path: Path) -> None:
         client = desk.client()
         assert "Nothing to review" in client.get("/review").text
         assert "No agents yet" in client.get("/agents").text
+        assert "Nothing is overdue" in client.get("/sla").text
+        assert "No target came to an end" in client.get("/sla").text
+        assert "No figures for this period" in client.get("/insights").text
         shown = client.get("/reports").text
         for words in ("No report yet", "No runs yet", "No language model was called"):
             assert words in shown
