@@ -9,7 +9,7 @@ PIP_INSTALL := $(PIP) install --no-compile
 ARGS ?=
 TESTS ?= tests
 
-.PHONY: help install install-dev install-large run test lint type-check chaos check excel screenshots wheel format lock clean
+.PHONY: help install install-dev install-large run test test-long lint type-check chaos check excel screenshots wheel format lock clean
 
 help: ## show this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ run: install ## the main job: your desk when configured, else the sample
 
 test: install-dev ## every test this machine can run; says what was skipped and why
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
+
+test-long: install-large ## the same, and those that take long
+	TRIAGEDESK_LONG_TESTS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 lint: install-dev ## format, lint and import rules
 	$(BIN)/ruff format --check .

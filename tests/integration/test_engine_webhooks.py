@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from support.api_server import ApiServer, environment, wait_for
 from support.postgres import PostgresServer
+from support.services import LONG
 from support.webhooks import SECRET, send, webhook_tickets
 from triagedesk.store import Store
 from triagedesk.store.tables import decisions, tickets
@@ -194,9 +195,7 @@ def test_a_server_without_workers_leaves_the_work_to_workers(
             assert worker.wait(60) == 143
 
 
-@pytest.mark.skipif(
-    not os.environ.get("TRIAGEDESK_LONG_TESTS"), reason="stops and starts a database server"
-)
+@LONG
 def test_a_database_server_that_is_stopped_is_waited_for(tmp_path: Path) -> None:
     with (
         PostgresServer.running() as database,

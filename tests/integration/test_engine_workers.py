@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import time
@@ -15,6 +14,7 @@ import pytest
 from support.desk import Running, WholeDesk, desk, open_desk, sqlite_desk
 from support.engine_desk import office
 from support.postgres import PostgresServer
+from support.services import LONG
 
 __all__ = ["desk", "sqlite_desk"]
 
@@ -138,6 +138,7 @@ def test_a_version_that_cannot_read_the_engines_records_strands_no_run(
     sqlite_desk.check_books(tickets_expected=600)
 
 
+@LONG
 def test_the_engines_records_may_be_thrown_away(sqlite_desk: WholeDesk, tmp_path: Path) -> None:
     with office(sqlite_desk) as works:
         works.tickets(600)
@@ -150,11 +151,6 @@ def test_the_engines_records_may_be_thrown_away(sqlite_desk: WholeDesk, tmp_path
         works.hire()
         assert works.over(run_id).state == "done"
     sqlite_desk.check_books(tickets_expected=600)
-
-
-LONG = pytest.mark.skipif(
-    not os.environ.get("TRIAGEDESK_LONG_TESTS"), reason="takes a minute: set TRIAGEDESK_LONG_TESTS"
-)
 
 
 def freeze_between_transactions(worker: Running, folder: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from support.desk import LLM_KEY, Running, WholeDesk, desk, sqlite_desk, wait_until, wire_tickets
 from support.helpdesk import Reply
 from support.llm_server import LlmServer
+from support.services import LONG
 from support.smtp import Fault
 
 __all__ = ["desk", "sqlite_desk"]
@@ -92,6 +93,7 @@ def test_a_killed_run_is_carried_on(desk: WholeDesk, llm: LlmServer, step: str) 
     kill_and_carry_on(desk, llm, step)
 
 
+@LONG
 @pytest.mark.parametrize("step", ["catalog", "greeting", "recipient"])
 def test_a_run_killed_at_another_step_is_carried_on(
     sqlite_desk: WholeDesk, llm: LlmServer, step: str

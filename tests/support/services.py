@@ -11,6 +11,10 @@ import os
 import pytest
 
 REQUIRE_SERVICES = "TRIAGEDESK_REQUIRE_SERVICES"
+#: For tests that take long and show once more, in another way, what others show.
+LONG = pytest.mark.skipif(
+    not os.environ.get("TRIAGEDESK_LONG_TESTS"), reason="takes long: `make test-long` runs it"
+)
 
 
 def require(condition: object, reason: str) -> None:
