@@ -15,7 +15,7 @@ from markupsafe import Markup
 #: Width of every chart, in units; text is 13 of them high.
 _WIDTH = 480
 _LINE = 26
-_LONGEST_NAME = 22
+_LONGEST_NAME = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Line:
 
 def bars(title: str, found: Sequence[Bar], *, most: float = 0.0) -> Markup:
     """Horizontal bars, one below the other; `most` is the value of full length."""
-    names, ends = 176, 62
+    names, ends = 204, 62
     room = _WIDTH - names - ends
     most = most or max((sum(bar.parts) for bar in found), default=0.0) or 1.0
     drawn = Markup("")
