@@ -9,10 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from triagedesk.agents import Availability
-from triagedesk.api.auth import is_loopback
 from triagedesk.api.body import parse
+from triagedesk.api.checks import unique
 from triagedesk.api.problems import ApiProblem, json_path, shown
-from triagedesk.api.wire import NewAgent, NewTicket, TicketToAssign, unique
+from triagedesk.api.wire import NewAgent, NewTicket, TicketToAssign
+from triagedesk.hosts import is_loopback
 from triagedesk.priority import Level, Priority
 from triagedesk.tickets import Status
 

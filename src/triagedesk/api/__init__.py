@@ -19,7 +19,6 @@ from fastapi_offline import FastAPIOffline
 from triagedesk import __version__
 from triagedesk.api.agents import agents
 from triagedesk.api.assignment import assignment
-from triagedesk.api.auth import is_loopback
 from triagedesk.api.body import BodyLimit
 from triagedesk.api.catalog import catalog
 from triagedesk.api.health import health
@@ -35,6 +34,7 @@ from triagedesk.api.tickets import tickets
 from triagedesk.api.webhooks import senders_of, webhooks
 from triagedesk.api.work import work
 from triagedesk.desk import Desk
+from triagedesk.hosts import is_loopback
 from triagedesk.settings import Settings
 from triagedesk.workflows.workers import Workers
 

@@ -13,6 +13,7 @@ from triagedesk import desk_work
 from triagedesk.agents import Agent, Availability
 from triagedesk.api import examples
 from triagedesk.api.answers import AgentOut, AgentPage, AvailabilityOut, PulledOut
+from triagedesk.api.checks import refuse, skill_faults
 from triagedesk.api.common import (
     AgentId,
     Cursor,
@@ -29,7 +30,7 @@ from triagedesk.api.common import (
 from triagedesk.api.problems import ApiProblem, Fault, Json
 from triagedesk.api.rendering import agent_out, handed_out, pulled_out
 from triagedesk.api.routing import needs, router
-from triagedesk.api.wire import AgentFields, AvailabilityChange, NewAgent, refuse, skill_faults
+from triagedesk.api.wire import AgentFields, AvailabilityChange, NewAgent
 from triagedesk.cleaning import excerpt
 from triagedesk.desk_work import HandedOn
 from triagedesk.store import Transaction

@@ -8,12 +8,13 @@ from fastapi import Body, Query, Request
 
 from triagedesk.api import examples
 from triagedesk.api.answers import Assignments, RunOut
+from triagedesk.api.checks import check_agents, refuse, unique
 from triagedesk.api.common import actor_of, answers, jobs_of, service_of
 from triagedesk.api.jobs import assignment_batch
 from triagedesk.api.problems import Json
 from triagedesk.api.rendering import assigned_or_not, run_out
 from triagedesk.api.routing import router
-from triagedesk.api.wire import SYNC_TICKETS, TicketAssignment, check_agents, refuse, unique
+from triagedesk.api.wire import SYNC_TICKETS, TicketAssignment
 from triagedesk.desk import RunSummary
 from triagedesk.intake import preview, take_in
 

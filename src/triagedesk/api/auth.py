@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from triagedesk.api.problems import ApiProblem
 from triagedesk.cleaning import excerpt
+from triagedesk.hosts import is_loopback
 from triagedesk.store import Store
 
 #: Who did something when no key is in use.
 NOBODY = "local"
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="triagedesk"'}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine and nobody else's."""
-    name = host.strip("[]").casefold()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def authorise(store: Store, request: Request, scope: str, *, open_without_keys: bool) -> str:

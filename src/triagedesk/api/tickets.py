@@ -19,6 +19,7 @@ from triagedesk.api.answers import (
     TicketsOut,
 )
 from triagedesk.api.assignment import accept
+from triagedesk.api.checks import refuse, unique
 from triagedesk.api.common import (
     Cursor,
     Limit,
@@ -43,8 +44,6 @@ from triagedesk.api.wire import (
     NewTickets,
     PriorityName,
     StatusName,
-    refuse,
-    unique,
 )
 from triagedesk.catalog import Label
 from triagedesk.cleaning import clean_name

@@ -89,7 +89,7 @@ def _check_keys(store: Store, host: str) -> None:
 
     with store.read() as transaction:
         keys, has_people = transaction.keys(), transaction.has_people()
-    is_local = resolve_name("triagedesk.api.auth:is_loopback")(host)
+    is_local = resolve_name("triagedesk.hosts:is_loopback")(host)
     has_keys = any(key.revoked_at is None for key in keys)
     if not is_local and not has_keys and not has_people:
         raise InputError(

@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.desk import Desk
+from triagedesk.hosts import is_loopback
 from triagedesk.settings import Settings
 from triagedesk.store import Transaction
 from triagedesk.store.queue import QueueCounts
 from triagedesk.web import rendering, static, visits
-from triagedesk.web.security import harden, is_loopback
+from triagedesk.web.security import harden
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from triagedesk.hosts import is_loopback
 from triagedesk.passwords import hash_password, is_outdated, is_password
 from triagedesk.store import Store, Transaction
 from triagedesk.store.people import Failures, Person
-from triagedesk.web.security import digest_of, is_loopback, new_token
+from triagedesk.web.security import digest_of, new_token
 
 COOKIE: Final = "triagedesk"
 #: Whoever sits at a desk where nobody needs to sign in yet.

@@ -26,6 +26,7 @@ from triagedesk.errors import (
     StoreBusy,
     TriagedeskError,
 )
+from triagedesk.hosts import is_loopback
 from triagedesk.store import Store
 from triagedesk.store.lists import DeskTicket
 from triagedesk.store.people import Person
@@ -36,7 +37,6 @@ from triagedesk.web.security import (
     harden,
     host_of,
     is_csrf_token,
-    is_loopback,
     is_own,
     keep_cookie,
     new_token,
