@@ -3,13 +3,16 @@
     python benchmarks/classify.py --data DIR [--sets banking77,hwu64] [--shots 10,all] [--limit N]
 
 DIR (or TRIAGEDESK_DATA) holds a folder per set with train.csv and test.csv (columns text, label);
-a set without test.csv is split 85/15 by a fixed seed. Test rows are only ever classified.
+a set without test.csv is split 85/15 by a fixed seed. Test rows are only ever classified. Where
+oos_test.csv lies beside, with texts that belong to no label, `auroc` says how well they are told
+from test rows by the model's own measure of familiarity, and `stray` how many would go alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import sys
 import time
@@ -43,6 +46,10 @@ class Figures:
     kept_right: float
     seconds: float
     per_second: float
+    #: Area under the ROC curve of telling test rows from those of no label, and the share of the
+    #: latter answered without a person.
+    auroc: float = float("nan")
+    stray: float = float("nan")
 
 
 def read(path: Path) -> list[Row]:
@@ -83,12 +90,20 @@ def catalog_of(labels: Sequence[str]) -> ServiceCatalog:
     return ServiceCatalog(entries=tuple(entries), version="-".join(labels))
 
 
-def ours(train: Sequence[Row], test: Sequence[Row], labels: Sequence[str]) -> Figures:
+def strangers_of(folder: Path) -> list[Row]:
+    """Rows that belong to no label, if the set has any."""
+    path = folder / "oos_test.csv"
+    return read(path) if path.exists() else []
+
+
+def ours(
+    train: Sequence[Row], test: Sequence[Row], labels: Sequence[str], strangers: Sequence[Row] = ()
+) -> Figures:
     def name(label: str) -> Label:
         return Label("Requests", label.replace("_", " "))
 
     catalog = catalog_of(labels)
-    tickets = [Ticket(source="b", id=str(i), short_description=t) for i, (t, _) in enumerate(test)]
+    tickets = tickets_of(test)
     started = time.process_time()
     corrections = [Correction(text=text, label=name(label)) for text, label in train]
     classifier = LocalClassifier(corrections=corrections, promised_precision=PROMISE)
@@ -101,6 +116,14 @@ def ours(train: Sequence[Row], test: Sequence[Row], labels: Sequence[str]) -> Fi
     right = np.array([a.label == w for a, w in zip(found, wanted, strict=True)])
     confidence = np.array([a.confidence for a in found])
     kept = np.array([not a.needs_review for a in found])
+    told, stray = float("nan"), float("nan")
+    if strangers:
+        foreign = tickets_of(strangers)
+        told = auroc(
+            classifier.familiarity(tickets, catalog), classifier.familiarity(foreign, catalog)
+        )
+        said = classifier.classify(foreign, catalog).answers.values()
+        stray = float(np.mean([not a.needs_review for a in said]))
     return Figures(
         accuracy=float(right.mean()),
         macro_f1=macro_f1([str(w) for w in wanted], [str(a.label) for a in found]),
@@ -109,7 +132,20 @@ def ours(train: Sequence[Row], test: Sequence[Row], labels: Sequence[str]) -> Fi
         kept_right=float(right[kept].mean()) if kept.any() else float("nan"),
         seconds=fitted - started,
         per_second=len(test) / (done - fitted),
+        auroc=told,
+        stray=stray,
     )
+
+
+def tickets_of(rows: Sequence[Row]) -> list[Ticket]:
+    return [Ticket(source="b", id=str(i), short_description=t) for i, (t, _) in enumerate(rows)]
+
+
+def auroc(known: Sequence[float], foreign: Sequence[float]) -> float:
+    """How often a known one has the higher number, ties counted half (Mann and Whitney 1947)."""
+    every = np.sort(np.array(foreign))
+    below = np.searchsorted(every, known, "left") + np.searchsorted(every, known, "right")
+    return float(below.mean() / 2 / len(every))
 
 
 def baseline(train: Sequence[Row], test: Sequence[Row]) -> Figures:
@@ -168,14 +204,15 @@ def main() -> int:
         print("Say where the sets are: --data DIR or TRIAGEDESK_DATA", file=sys.stderr)
         return 2
     heading = f"{'set':20}{'shots':>9}{'model':>9}{'acc':>7}{'F1':>7}{'ECE':>7}{'kept':>7}"
-    print(f"{heading}{'right':>7}{'fit s':>8}{'per s':>8}", flush=True)
+    print(f"{heading}{'right':>7}{'fit s':>8}{'per s':>8}{'auroc':>7}{'stray':>7}", flush=True)
     for name in given.sets.split(","):
         train, test = load(Path(given.data) / name)
         test = test[:: max(1, len(test) // given.limit)] if given.limit else test
         labels = sorted({label for _, label in train})
+        strangers = strangers_of(Path(given.data) / name)
         for shots in given.shots.split(","):
             chosen = [] if shots == "0" else choose(train, shots)
-            show(name, shots, "ours", ours(chosen, test, labels))
+            show(name, shots, "ours", ours(chosen, test, labels, strangers))
             if chosen and not given.no_baseline:
                 show(name, shots, "tf-idf", baseline(chosen, test))
     return 0
@@ -184,6 +221,7 @@ def main() -> int:
 def show(name: str, shots: str, model: str, f: Figures) -> None:
     line = f"{name:20}{shots:>9}{model:>9}{f.accuracy:7.3f}{f.macro_f1:7.3f}{f.ece:7.3f}"
     line += f"{f.kept:7.3f}{f.kept_right:7.3f}{f.seconds:8.1f}{f.per_second:8.0f}"
+    line += f"{f.auroc:7.3f}{f.stray:7.3f}" if not math.isnan(f.auroc) else ""
     print(line, flush=True)
 
 

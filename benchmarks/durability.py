@@ -1,19 +1,23 @@
 """What durability costs: tickets a second all the way, with a classifier that costs nothing.
 
 Run: python benchmarks/durability.py [--tickets 100000] [--workers 0 1 2 4] [--url URL ...]
+     [--report] [--real 4000]
 Each --url names an empty database, once for each number of workers, in that order; without any, a
 new SQLite file is taken each time. "Per CPU s" counts the processes of the desk without the report,
 and "us more" is what they use for a ticket beyond deciding plainly. 0 workers is `triagedesk run`:
-plain steps in one process.
+plain steps in one process. Each run ends before its report, unless --report asks for it: then it is
+timed apart. With --real so many tickets are decided by the real local classifier instead, plainly
+and by `triagedesk run`: what durability costs of a real run, loading the model included in both.
 "Plainly" is the same decisions and the same assignment in memory, with nothing kept.
 
 The desk: 200 agents; five request types, each with a skill, a resolution and a response target;
-texts of some 50 words, alike but for a few. The workbook is written too, and timed apart.
+texts of some 50 words, alike but for a few.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -23,11 +27,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from triagedesk import app, pipeline
+from triagedesk import app, pipeline, placing
 from triagedesk.agents import Agent, SkillNeed
 from triagedesk.assign import assign_batch
 from triagedesk.catalog import ServiceCatalog
@@ -96,8 +100,9 @@ def stub_models() -> None:
 
 
 def main() -> None:
-    if len(sys.argv) > 1 and sys.argv[1] == "--as":
-        stub_models()
+    if len(sys.argv) > 1 and sys.argv[1] in ("--as", "--really-as"):
+        if sys.argv[1] == "--as":
+            stub_models()
         sys.argv[1:] = sys.argv[2:]
         command_line()
         return
@@ -105,7 +110,18 @@ def main() -> None:
     parser.add_argument("--tickets", type=int, default=100_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--url", nargs="*", default=[])
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--real", type=int, default=0)
     given = parser.parse_args()
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        # One thread, so that CPU seconds say what there is to do; asked for before numpy is there.
+        one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | one)
+    # As the command line has it.
+    gc.set_threshold(50_000, 20, 50)
+    if given.real:
+        really(given.real, given.url[:1])
+        return
     stub_models()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -116,20 +132,37 @@ def main() -> None:
         print(f"{head}  peak MB each; steps")
         for number, workers in enumerate(given.workers):
             url = given.url[number] if given.url else f"sqlite:///{folder / f'{number}.db'}"
-            durably(folder, url, workers, given.tickets, plain)
+            durably(folder, url, workers, given.tickets, plain, report=given.report)
+
+
+def really(tickets: int, urls: Sequence[str]) -> None:
+    """What durability adds to a run with the real local classifier, in CPU seconds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_desk(folder, tickets)
+        plain = plainly(folder)
+        url = urls[0] if urls else f"sqlite:///{folder / 'real.db'}"
+        steps, _, cpu = carry_out(folder, url, 0, report=False, real=True)
+        parts = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items())
+        print(
+            f"{tickets} tickets, real classifier: plainly {plain:.1f} CPU s, durably {cpu:.1f}: "
+            f"{(cpu - plain) / plain:.1%} more, {(cpu - plain) / tickets * 1e6:.0f} us a ticket; "
+            f"{parts}"
+        )
 
 
 def write_desk(folder: Path, count: int) -> None:
     """Tickets, catalog and agents as files."""
     draw = random.Random(1)
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC)
     tickets = [
         {
             "id": f"T-{number}",
             "short_description": f"{KINDS[number % 5]} number {number}",
             "long_description": BODY.format(hour=number % 12, number=number),
             "requester_email": f"person{number % 5000}@example.com",
-            "created_at": now,
+            # Raised one after the other in the last minutes, as tickets are.
+            "created_at": (now - timedelta(milliseconds=3 * number)).isoformat(),
         }
         for number in range(count)
     ]
@@ -168,7 +201,8 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 
 def plainly(folder: Path) -> float:
     """CPU seconds for the same decisions and the same assignment in memory."""
-    os.environ.update(environment(folder, "sqlite://"))
+    # What one of the two has learned must not help the other.
+    os.environ.update(environment(folder, "sqlite://") | {"OUTPUT_DIR": str(folder / "plain")})
     with app.open_desk(load_settings(), app.RunOptions(send=False)) as desk:
         fetched = desk.source.fetch("").tickets
         roster: tuple[Agent, ...] = tuple(desk.read_roster() if desk.read_roster else ())
@@ -191,15 +225,37 @@ def plainly(folder: Path) -> float:
                 pipeline.decide(desk, item, answer, catalog)
                 for item, answer in zip(chunk, answers, strict=True)
             ]
-        work = pipeline.work_of(desk, decided, KINDS, catalog)
+        work = placing.work_of(desk, map(placing.waiting_of, decided), KINDS, catalog)
         assign_batch(work, roster, policy=desk.assign_policy, now=now, time_limit=60)
         return time.process_time() - began
 
 
-def durably(folder: Path, url: str, workers: int, tickets: int, plain: float) -> None:
+def durably(
+    folder: Path, url: str, workers: int, tickets: int, plain: float, *, report: bool
+) -> None:
     """One run, by so many workers, and its line of the table."""
+    steps, peaks, cpu = carry_out(folder, url, workers, report=report)
+    total = sum(steps.values())
+    rest = total - sum(steps.get(step, 0.0) for step in REPORT)
+    name = f"{url.partition(':')[0].partition('+')[0]}, " + (
+        f"{workers} workers" if workers else "run"
+    )
+    parts = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items())
+    with_report = f"{tickets / total:,.0f}" if report else "-"
+    print(
+        f"{name:<24}{tickets / rest:>10,.0f}{with_report:>13}"
+        f"{tickets / cpu:>12,.0f}{(cpu - plain) / tickets * 1e6:>12,.0f}"
+        f"  {'/'.join(map(str, peaks))}; {parts}; load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
+
+
+def carry_out(
+    folder: Path, url: str, workers: int, *, report: bool, real: bool = False
+) -> tuple[dict[str, float], list[int], float]:
+    """One run, by so many workers: seconds by step, peak MB of each process, CPU seconds."""
     environ = environment(folder, url)
-    command = [sys.executable, __file__, "--as"]
+    command = [sys.executable, __file__, "--really-as" if real else "--as"]
     with closing(Store.open(url)) as store:
         if workers:
             started = [subprocess.Popen([*command, "worker"], env=environ) for _ in range(workers)]
@@ -211,27 +267,16 @@ def durably(folder: Path, url: str, workers: int, tickets: int, plain: float) ->
         else:
             started = [subprocess.Popen([*command, "run", "--no-email"], env=environ)]
             run_id = ""
-        steps, peaks, cpu = follow(store, run_id, started)
+        found = follow(store, run_id, started, report=report)
         for process in started:
-            process.terminate()
+            # What it has begun of a report nobody wants is not waited for.
+            process.kill()
             process.wait()
-    report = sum(seconds for step, seconds in steps.items() if step in REPORT)
-    total = sum(steps.values())
-    rest = total - report
-    name = f"{url.partition(':')[0].partition('+')[0]}, " + (
-        f"{workers} workers" if workers else "run"
-    )
-    parts = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items())
-    print(
-        f"{name:<24}{tickets / rest:>10,.0f}{tickets / total:>13,.0f}"
-        f"{tickets / cpu:>12,.0f}{(cpu - plain) / tickets * 1e6:>12,.0f}"
-        f"  {'/'.join(map(str, peaks))}; {parts}",
-        flush=True,
-    )
+    return found
 
 
 def follow(
-    store: Store, run_id: str, started: Sequence[subprocess.Popen[bytes]]
+    store: Store, run_id: str, started: Sequence[subprocess.Popen[bytes]], *, report: bool
 ) -> tuple[dict[str, float], list[int], float]:
     """Seconds by step, each process's peak memory in MB, and CPU seconds but for the report."""
     steps: dict[str, float] = {}
@@ -253,7 +298,7 @@ def follow(
         last = now
         for number, process in enumerate(started):
             peaks[number] = max(peaks[number], peak_memory(process.pid))
-        if job and job.finished_at:
+        if job and (job.finished_at or (job.step in REPORT and not report)):
             return steps, peaks, until_report - spent
         if job is None and started[0].poll() is not None:
             raise SystemExit("the run ended before it began")

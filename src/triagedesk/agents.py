@@ -94,6 +94,12 @@ class Shift:
         start, end = next(times, (None, at))
         return moment(end) if start == at else None
 
+    def begins_at(self, now: datetime) -> datetime | None:
+        """When the next shift begins after `now`, in UTC; None when none does within eight days."""
+        at = microseconds(now, "now")
+        times = _calendar(self).working_time.intervals(at, at + _WEEK)
+        return next((moment(start) for start, _ in times if start > at), None)
+
 
 #: When the shift of somebody ended who is off shift: always the same, so that they stay the same.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

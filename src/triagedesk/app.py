@@ -372,7 +372,8 @@ def letterhead(settings: Settings) -> Letterhead:
 
 def assign_policy(settings: Settings) -> AssignPolicy:
     """The weights of the score, and how much of a shift must be left."""
-    return AssignPolicy(min_shift=timedelta(minutes=settings.shift_min_left))
+    policy = AssignPolicy(min_shift=timedelta(minutes=settings.shift_min_left))
+    return policy.for_early_commitment if settings.commitment == "early" else policy
 
 
 def online_rules(settings: Settings) -> OnlineRules:

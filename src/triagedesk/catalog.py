@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from triagedesk.cleaning import excerpt
@@ -185,6 +185,7 @@ def catalog_version(entries: Sequence[CatalogEntry]) -> str:
     return hashlib.sha256("\n".join(meaning).encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=4096)
 def normalise(name: str) -> str:
     """A name as it is compared: case folded, accents composed, white space collapsed."""
     return unicodedata.normalize("NFC", " ".join(name.split()).casefold())

@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 
 #: The longest text a ticket's field may have, in characters.
 MAX_TEXT = 1_000_000
@@ -63,3 +64,20 @@ def decode_text(content: bytes, *, charset: str = "") -> str:
         except (ValueError, LookupError):  # not in this encoding; no such encoding
             continue
     return content.decode("cp1252", errors="replace")
+
+
+def encoding_of(pieces: Iterable[bytes]) -> str:
+    """The encoding `decode_text` takes for the same bytes, seen piece by piece."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    first = True
+    try:
+        for piece in pieces:
+            for bom, encoding in _BOMS if first else ():
+                if piece.startswith(bom):
+                    return encoding
+            decoder.decode(piece)
+            first = False
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"

@@ -24,7 +24,8 @@ from triagedesk.files import write_file
 from triagedesk.formats import format_for
 from triagedesk.settings import Settings, load_settings
 from triagedesk.sources.catalogs import catalog_source
-from triagedesk.sources.files import FileSource, read_text, read_ticket_text, shown_path
+from triagedesk.sources.files import read_text, read_ticket_text, shown_path
+from triagedesk.sources.history import closed_tickets
 from triagedesk.store.costs import ModelUse
 from triagedesk.store.lease import hold
 from triagedesk.store.sla_records import BoardLine, EventLine
@@ -78,7 +79,7 @@ def rebuild_report(settings: Settings, run_id: str, output: Path) -> str:
             if not transaction.has_run(wanted):
                 hint = "see `triagedesk report list`; `triagedesk run` makes the first one"
                 raise NotFoundError(f"there is no run {wanted!r}", hint=hint)
-        _, content = reporting.build_report(desk, wanted, desk.now())
+        _, content, _ = reporting.build_report(desk, wanted, desk.now())
         write_file(output, content)
     return wanted
 
@@ -122,7 +123,7 @@ def correct_ticket(
 def learn_history(settings: Settings, history: Path, by: str) -> learning.Learned:
     """Learn from a file of closed tickets."""
     with app.open_desk(settings, app.RunOptions()) as desk:
-        return learning.learn(desk, FileSource(history, name="history").fetch(""), by=by)
+        return learning.learn(desk, closed_tickets(history), by=by)
 
 
 def explain_ticket(settings: Settings, ticket_id: str) -> learning.Explained:

@@ -22,7 +22,7 @@ from triagedesk.priority import PriorityPolicy
 from triagedesk.report import Figures
 from triagedesk.sla import SlaPolicy
 from triagedesk.sources import CatalogSource, Source
-from triagedesk.store import Store
+from triagedesk.store import Store, Transaction
 from triagedesk.tickets import BrokenTicket, TriagedTicket
 
 
@@ -46,6 +46,14 @@ class Silence:
         """Say nothing."""
 
 
+@runtime_checkable
+class RecordedProgress(Protocol):
+    """Progress that is kept in the store, and so may be with what it is the progress of."""
+
+    def advance_with(self, transaction: Transaction, count: int) -> None:
+        """`count` more tickets are through the step once the transaction commits."""
+
+
 class Counted:
     """Turns "so many are done" of a part of a step into progress, never backwards."""
 
@@ -58,6 +66,12 @@ class Counted:
         if step > 0:
             self._shown += step
             self._progress.advance(step)
+
+    def finish(self, transaction: Transaction) -> None:
+        """All of the part is through once the transaction commits: one flush, not two."""
+        if isinstance(self._progress, RecordedProgress) and self._shown < self._most:
+            self._progress.advance_with(transaction, self._most - self._shown)
+            self._shown = self._most
 
 
 class SkillReader(Protocol):

@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any, NoReturn
 
 from triagedesk.cleaning import clean_name, excerpt
@@ -70,8 +71,13 @@ class Table:
 
 def format_for(filename: str, text: str) -> Format:
     """The format a file name's ending stands for; without a known one, what the text looks like."""
+    return suffix_format(filename) or sniff(text)
+
+
+def suffix_format(filename: str) -> Format | None:
+    """The format a file name's ending stands for; None for one that is not known."""
     _, dot, ending = filename.lower().rpartition(".")
-    return _SUFFIXES.get(dot + ending) or sniff(text)
+    return _SUFFIXES.get(dot + ending)
 
 
 def sniff(text: str) -> Format:
@@ -119,17 +125,21 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def load_json_lines(text: str) -> tuple[Row, ...]:
     """One value per line; a line that is not JSON becomes Unreadable."""
-    rows = []
     # Not splitlines(): U+2028 and its like may stand inside a JSON string.
-    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        if not line.strip():
+    return tuple(read_json_lines(text.split("\n")))
+
+
+def read_json_lines(lines: Iterable[str]) -> Iterator[Row]:
+    """The same from lines as they are read, with or without their ends."""
+    for number, line in enumerate(lines, start=1):
+        said = line.removeprefix("\ufeff") if number == 1 else line
+        if not said.strip():
             continue
         try:
-            value = load_json(line)
+            value = load_json(said)
         except FormatError as error:
-            value = Unreadable(reason=f"line {number}: {error.problem.what}", raw=excerpt(line))
-        rows.append(Row(line=number, value=value))
-    return tuple(rows)
+            value = Unreadable(reason=f"line {number}: {error.problem.what}", raw=excerpt(said))
+        yield Row(line=number, value=value)
 
 
 def load_yaml(text: str) -> tuple[Any, tuple[Problem, ...]]:
@@ -144,20 +154,31 @@ def load_table(text: str) -> Table:
     The delimiter (comma, semicolon, tab or bar) is read off the header, or off a first line
     `sep=;`. A row with more cells than the header becomes Unreadable.
     """
-    text = text.removeprefix("\ufeff").replace("\0", "")
-    first, _, rest = text.partition("\n")
-    delimiter, skipped = "", 0
+    columns, rows = read_table(io.StringIO(text, newline=""))
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def read_table(lines: Iterable[str]) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """The same from lines as they are read, with their ends: columns now, each row when asked for.
+
+    Raises FormatError, for a row when it is its turn.
+    """
+    clean = (line.replace("\0", "") for line in lines)
+    first, delimiter, skipped = next(clean, "").removeprefix("\ufeff"), "", 0
     if first.lower().startswith("sep=") and len(first.strip()) == len("sep=;"):
-        delimiter, text, skipped = first.strip()[-1], rest, 1
-    lines = _cells(text, delimiter or _delimiter(text), skipped)
-    header = next(lines, None)
+        delimiter, first, skipped = first.strip()[-1], next(clean, ""), 1
+    # What is blank before the header makes no row, and counts as a line.
+    while first and not first.strip():
+        first, skipped = next(clean, ""), skipped + 1
+    cells = _cells(chain([first], clean), delimiter or _delimiter(first), skipped)
+    header = next(cells, None)
     if header is None:
-        return Table(columns=(), rows=())
+        return (), iter(())
     columns = tuple(column_name(cell) for cell in header[1])
     twice = sorted({c for c in columns if c and columns.count(c) > 1})
     if twice:
         raise FormatError(f"column {', '.join(twice)} is there twice", line=header[0])
-    return Table(columns=columns, rows=tuple(_row(line, c, columns) for line, c in lines))
+    return columns, (_row(line, row, columns) for line, row in cells)
 
 
 def column_name(header: str) -> str:
@@ -174,18 +195,18 @@ def _row(line: int, cells: list[str], columns: tuple[str, ...]) -> Row:
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter that makes the most columns of the header; a comma when none does."""
+    """The delimiter that makes the most columns of a header; a comma when none does."""
     header = next((line for line in text[:100_000].splitlines() if line.strip()), "")
     counts = {d: len(next(csv.reader([header], delimiter=d), [])) for d in _DELIMITERS}
     return max(_DELIMITERS, key=lambda d: counts[d])
 
 
-def _cells(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def _cells(lines: Iterable[str], delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank, with the line it begins on."""
     # The limit belongs to the csv module, not to a reader; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     # Strict: a quote that is never closed would otherwise swallow all rows behind it.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     begins = skipped + 1
     try:
         for cells in reader:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from triagedesk import pipeline, placing, watch
 from triagedesk.agents import Agent
-from triagedesk.assign import WorkItem, assign_batch
+from triagedesk.assign import AssignPolicy, WorkItem, assign_batch
 from triagedesk.catalog import ServiceCatalog
 from triagedesk.desk import Desk, RunSummary
 from triagedesk.store import Transaction
@@ -104,11 +104,12 @@ def _assign_among(desk: Desk, summary: RunSummary, agents: Sequence[Agent]) -> N
     with desk.store.begin_alone() as transaction:
         now = desk.now()
         still = [t for t in transaction.unassigned(summary.run_id) if t.key in items]
-        items = placing.with_past(desk, transaction, placing.matters_of(still), items, now)
+        items = {triaged.key: items[triaged.key] for triaged in still}
+        items = placing.with_past(desk, transaction, items, placing.matters_of(still), now)
         batch = assign_batch(
             list(items.values()),
             [agent for agent in transaction.roster(now) if agent.id in ids],
-            policy=desk.assign_policy,
+            policy=_at_once(desk.assign_policy),
             now=now,
             time_limit=desk.assign_time_limit,
         )
@@ -124,6 +125,11 @@ def _assign_among(desk: Desk, summary: RunSummary, agents: Sequence[Agent]) -> N
     summary.assign_method, summary.assign_gap = batch.method, batch.gap
     summary.skill_gaps = batch.skill_gaps
     desk.progress.advance(len(waiting))
+
+
+def _at_once(policy: AssignPolicy) -> AssignPolicy:
+    """Whoever says which agents there are wants an answer about these, now."""
+    return replace(policy, waits=False)
 
 
 def _work_among(
@@ -215,13 +221,13 @@ def _assign_in_mind(
 ) -> tuple[Assignment, ...]:
     if batch.agents is None:
         skills = sorted({name for agent in roster for name in agent.skills})
-        items = pipeline.work_of(desk, waiting, skills, catalog)
+        items = placing.work_of(desk, map(placing.waiting_of, waiting), skills, catalog)
     else:
         items = list(_work_among(desk, waiting, roster).values())
     return assign_batch(
         items,
         roster,
-        policy=desk.assign_policy,
+        policy=desk.assign_policy if batch.agents is None else _at_once(desk.assign_policy),
         now=desk.now(),
         time_limit=desk.assign_time_limit,
     ).assignments

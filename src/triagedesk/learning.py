@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 from triagedesk import pipeline
 from triagedesk.catalog import Label, ServiceCatalog
@@ -12,9 +14,14 @@ from triagedesk.classify.corrections import text_key
 from triagedesk.classify.occlusion import Explanation
 from triagedesk.desk import Desk, RunSummary
 from triagedesk.errors import InputError, NotFoundError, Problem
-from triagedesk.sources import Fetched
 from triagedesk.store.corrections import StoredCorrection
-from triagedesk.tickets import Classification, DecidedBy, Ticket, TriagedTicket
+from triagedesk.studying import Example, Study, Unusable
+from triagedesk.tickets import BrokenTicket, Classification, DecidedBy, Ticket, TriagedTicket
+
+#: Lines of a history written at once; of what is to be noted, so much of each kind is named.
+_PART, MOST_NOTED = 500, 200
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,8 @@ class Learned:
     contradicted: tuple[StoredCorrection, ...]
     #: What could not be learned from, and why.
     set_aside: tuple[Problem, ...] = ()
+    #: Of the two above, how many are not named: a history may have any number.
+    more: int = 0
 
 
 def correct(desk: Desk, ticket_id: str, label: Label, *, by: str) -> tuple[Learned, TriagedTicket]:
@@ -69,41 +78,70 @@ def correct(desk: Desk, ticket_id: str, label: Label, *, by: str) -> tuple[Learn
     return learned, decided
 
 
-def learn(desk: Desk, history: Fetched, *, by: str) -> Learned:
-    """Learn from a desk's own closed tickets; what names no catalog entry is set aside."""
+def learn(desk: Desk, history: Iterable[Ticket | BrokenTicket], *, by: str) -> Learned:
+    """Learn from a desk's own closed tickets, all or none; what cannot be used is set aside."""
     catalog = load_catalog(desk)
     lesson, now = desk.new_id(), desk.now()
-    made: list[StoredCorrection] = []
-    problems = [
-        Problem(where=f"number {item.position + 1}", what=item.reason) for item in history.broken
-    ]
-    for ticket in history.tickets:
-        entry = catalog.match(ticket.request_category, ticket.request_type)
-        if entry is None or not ticket.text:
-            problems.append(_unusable(ticket))
-            continue
-        made.append(
-            StoredCorrection(
-                text_key=text_key(ticket.text),
-                text=ticket.text,
-                label=entry.label,
-                made_at=now,
-                made_by=by,
-                lesson=lesson,
-            )
+    noted = _Noted()
+
+    def stored(example: Example) -> StoredCorrection:
+        return StoredCorrection(
+            text_key=example.text_key,
+            text=example.text,
+            label=example.label,
+            made_at=now,
+            made_by=by,
+            lesson=lesson,
         )
-    with desk.store.begin() as transaction:
-        contradicted = transaction.contradicted(made)
-        transaction.correct(made)
+
+    made = 0
+    with Study(history, catalog) as study, desk.store.begin() as transaction:
+        for part in _parts(study):
+            examples = [item for item in part if isinstance(item, Example)]
+            noted.unusable([item for item in part if isinstance(item, Unusable)])
+            standing = [stored(example) for example in examples if example.stands]
+            earlier = transaction.contradicted(standing)
+            noted.contradicted([found for found in earlier if found.lesson != lesson])
+            transaction.correct([stored(example) for example in examples])
+            made += len(examples)
         transaction.audit(
-            "history learned", lesson, actor=by, at=now, details={"corrections": len(made)}
+            "history learned", lesson, actor=by, at=now, details={"corrections": made}
         )
-    return Learned(
-        lesson=lesson,
-        corrections=len(made),
-        contradicted=tuple(contradicted),
-        set_aside=tuple(problems),
-    )
+    return noted.learned(lesson, made)
+
+
+class _Noted:
+    """What a desk lead should know of a history: the first of each kind, and how many more."""
+
+    def __init__(self) -> None:
+        self._broken: list[Problem] = []
+        self._useless: list[Problem] = []
+        self._contradicted: list[StoredCorrection] = []
+        self._more = 0
+
+    def unusable(self, found: Sequence[Unusable]) -> None:
+        """Note tickets that teach nothing."""
+        self._note(self._broken, [item.problem for item in found if item.broken])
+        self._note(self._useless, [item.problem for item in found if not item.broken])
+
+    def contradicted(self, found: Sequence[StoredCorrection]) -> None:
+        """Note earlier answers that no longer stand."""
+        self._note(self._contradicted, found)
+
+    def learned(self, lesson: str, made: int) -> Learned:
+        """The lesson with all that was noted."""
+        return Learned(
+            lesson=lesson,
+            corrections=made,
+            contradicted=tuple(self._contradicted),
+            set_aside=(*self._broken, *self._useless),
+            more=self._more,
+        )
+
+    def _note(self, noted: list[_T], found: Sequence[_T]) -> None:
+        kept = found[: MOST_NOTED - len(noted)]
+        noted.extend(kept)
+        self._more += len(found) - len(kept)
 
 
 def undo(desk: Desk, lesson: str, *, by: str) -> int:
@@ -140,9 +178,14 @@ def explain(desk: Desk, ticket_id: str) -> Explained:
     if triaged is None:
         what = "is not decided yet" if found else "is not known"
         raise NotFoundError(f"ticket {ticket_id!r} {what}")
+    return explained(desk, triaged, load_catalog(desk))
+
+
+def explained(desk: Desk, triaged: TriagedTicket, catalog: ServiceCatalog) -> Explained:
+    """Why a ticket was classified as it was, by a catalog that is at hand."""
     label, classifier = triaged.classification.label, desk.classifier()
     explanation = (
-        classifier.explain(triaged.ticket, load_catalog(desk), label)
+        classifier.explain(triaged.ticket, catalog, label)
         if label and isinstance(classifier, Explains)
         else None
     )
@@ -163,7 +206,7 @@ def _not_in_catalog(catalog: ServiceCatalog, label: Label) -> InputError:
     return InputError(f"{label} is not in the Service Catalog", hint=known)
 
 
-def _unusable(ticket: Ticket) -> Problem:
-    label = Label(ticket.request_category, ticket.request_type)
-    what = f"{label} is not in the Service Catalog" if ticket.text else "it has no text"
-    return Problem(where=f"ticket {ticket.id}", what=what)
+def _parts(items: Iterable[_T]) -> Iterator[list[_T]]:
+    left = iter(items)
+    while part := list(islice(left, _PART)):
+        yield part

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from triagedesk import placing
-from triagedesk.agents import SkillNeed
-from triagedesk.assign import WorkItem
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.classify import Classifier, Usage
@@ -24,16 +23,23 @@ from triagedesk.classify.cascade import ReportsProgress
 from triagedesk.desk import Counted, Desk, RunSummary, WritableSource
 from triagedesk.errors import CatalogError, SourceError
 from triagedesk.priority import PriorityDecision, PriorityPolicy, prioritise
-from triagedesk.report import row_of, tally
-from triagedesk.reporting import build_report, deliver
+from triagedesk.reporting import build_report, count_report, deliver
 from triagedesk.sla import due_at
+from triagedesk.sources import SourceInParts
 from triagedesk.steps import Cancelled, Chunk, LeftToOthers, Plainly, Steps
 from triagedesk.store.runs import StoredCatalog
-from triagedesk.tickets import Classification, DecidedBy, ReceivedTicket, Ticket, TriagedTicket
-from triagedesk.watch import assign_elsewhere, settle, watch
+from triagedesk.tickets import (
+    BrokenTicket,
+    Classification,
+    DecidedBy,
+    ReceivedTicket,
+    Ticket,
+    TriagedTicket,
+)
+from triagedesk.watch import assign_elsewhere, settle, start_clocks, watch
 
-#: Tickets decided and saved together.
-CHUNK = 200
+#: Tickets received together, and tickets decided and saved together.
+PART, CHUNK = 1000, 200
 
 
 def run(desk: Desk, steps: Steps | None = None) -> RunSummary:
@@ -109,18 +115,34 @@ def fetch(desk: Desk, summary: RunSummary) -> None:
     source = desk.source
     with desk.store.read() as transaction:
         cursor = transaction.cursor(source.name)
-    fetched = source.fetch(cursor)
-    now = desk.now()
+    parts = (
+        source.fetch_in_parts(cursor)
+        if isinstance(source, SourceInParts)
+        else [source.fetch(cursor)]
+    )
+    now, broken = desk.now(), list[BrokenTicket]()
+    for part in parts:
+        for begin in range(0, len(part.tickets), PART):
+            _receive(desk, summary, part.tickets[begin : begin + PART], now)
+        cursor = part.cursor
+        summary.fetched += len(part.tickets)
+        summary.notes.extend(part.warnings)
+        broken += part.broken
+    summary.broken = tuple(sorted(broken, key=lambda item: item.position))
+    # Cut off before this, the step is done again, and finds what it has received.
     with desk.store.begin() as transaction:
-        received = transaction.receive(
-            summary.run_id, source.name, fetched.tickets, fetched.broken, now
-        )
-        transaction.move_cursor(source.name, fetched.cursor, now)
+        transaction.set_aside(summary.run_id, source.name, summary.broken)
+        transaction.move_cursor(source.name, cursor, now)
         transaction.take_up(summary.run_id)
-    summary.fetched = len(fetched.tickets)
-    summary.new, summary.changed = received.new, received.changed
-    summary.unchanged, summary.broken = received.unchanged, fetched.broken
-    summary.notes.extend(fetched.warnings)
+
+
+def _receive(desk: Desk, summary: RunSummary, tickets: Sequence[Ticket], now: datetime) -> None:
+    """Keep some of the tickets: nobody else who wants to write waits long."""
+    with desk.store.begin() as transaction:
+        received = transaction.receive(summary.run_id, desk.source.name, tickets, (), now)
+    summary.new += received.new
+    summary.changed += received.changed
+    summary.unchanged += received.unchanged
 
 
 # 2 catalog
@@ -220,7 +242,10 @@ def triage_chunk(desk: Desk, summary: RunSummary, catalog: ServiceCatalog, chunk
     ]
     with desk.store.begin() as transaction:
         # A run takes up what it finds undecided, also what another process has just begun with.
-        transaction.decide(summary.run_id, transaction.still_undecided(decided))
+        mine = transaction.still_undecided(decided)
+        numbers = transaction.record_decisions(summary.run_id, mine)
+        start_clocks(desk, transaction, mine, numbers, catalog)
+        shown.finish(transaction)
     # Those that a process decided before it died in this step count too.
     summary.decided += chunk[2]
     summary.usage += usage
@@ -235,7 +260,7 @@ def classify(
 ) -> tuple[list[Classification], Usage]:
     """Step 3: what arrived filled stays; the classifier answers for the rest."""
     # Ids are unique per source only, and what an earlier run left may be of another source.
-    tickets = [replace(ticket, id=str(number)) for number, ticket in enumerate(tickets)]
+    tickets = [ticket.called(str(number)) for number, ticket in enumerate(tickets)]
     arrived = {ticket.id: _as_it_arrived(ticket, catalog) for ticket in tickets}
     asked = [ticket for ticket in tickets if arrived[ticket.id] is None]
     if on_progress and isinstance(classifier, ReportsProgress):
@@ -261,7 +286,7 @@ def _keep_filled(ticket: Ticket, answer: Classification) -> Classification:
         ticket.request_category or answer.label.request_category,
         ticket.request_type or answer.label.request_type,
     )
-    return replace(answer, label=label)
+    return answer if label == answer.label else replace(answer, label=label)
 
 
 def _as_it_arrived(ticket: Ticket, catalog: ServiceCatalog) -> Classification | None:
@@ -291,7 +316,7 @@ def decide(
     ticket = received.ticket
     entry = catalog.match(*classification.label) if classification.label else None
     sla = sla_of(ticket, entry)
-    start = ticket.created_at or received.received_at
+    start = (ticket.created_at or received.received_at).astimezone(UTC)
     calendar = desk.sla_policy.calendar(entry)
     priority = priority_of(ticket, desk.priority_policy, entry, classification)
     return TriagedTicket(
@@ -350,16 +375,14 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
         if roster is not None:
             transaction.save_roster(roster, desk.now())
         skills = sorted({name for agent in transaction.roster() for name in agent.skills})
-        waiting = transaction.unassigned(summary.run_id)
+        waiting = transaction.unassigned_keys(summary.run_id)
     desk.progress.start("Assigning", len(waiting))
-    items = {
-        item.key: work
-        for item, work in zip(waiting, work_of(desk, waiting, skills, catalog), strict=True)
-    }
+    items, matters = placing.read_work(desk, waiting, skills, catalog)
     with desk.store.begin_alone() as transaction:
-        now, still = desk.now(), set(transaction.unassigned_keys(summary.run_id))
-        matters = placing.matters_of([item for item in waiting if item.key in still])
-        items = placing.with_past(desk, transaction, matters, items, now)
+        now, still = desk.now(), transaction.unassigned_keys(summary.run_id)
+        items = {key: items[key] for key in still if key in items}
+        matters = [matter for matter in matters if matter.key in items]
+        items = placing.with_past(desk, transaction, items, matters, now)
         taken_from = transaction.taken_from(list(items))
         moved = assign_elsewhere(desk, items, taken_from, transaction.roster(now))
         rest = [key for key in items if key not in moved.given]
@@ -372,37 +395,6 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     summary.assigned_now = sum(1 for assignment in given.values() if assignment.agent_id)
     summary.assign_method, summary.assign_gap = batch.method, batch.gap
     summary.skill_gaps = batch.skill_gaps
-
-
-def work_of(
-    desk: Desk, waiting: Sequence[TriagedTicket], skills: Sequence[str], catalog: ServiceCatalog
-) -> list[WorkItem]:
-    """What there is to do: skills from the catalog entry, or else from the ticket's text."""
-    entries = [catalog.match(*t.classification.label or ("", "")) for t in waiting]
-    unsaid = [t.ticket.text for t, e in zip(waiting, entries, strict=True) if not (e and e.skills)]
-    read = iter(desk.skill_reader().needs(unsaid, skills) if unsaid else ())
-    return [
-        WorkItem(
-            # Ids are unique per source only; the store's own number is unique for all.
-            ticket_id=str(triaged.key),
-            title=triaged.ticket.short_description,
-            priority=triaged.priority.priority,
-            needs=_needs_of(entry) if entry and entry.skills else next(read),
-            created_at=triaged.ticket.created_at or triaged.received_at,
-            due_at=triaged.resolution_due_at,
-            group=entry.assignment_group if entry else "",
-            requester=triaged.ticket.requester_email,
-        )
-        for triaged, entry in zip(waiting, entries, strict=True)
-    ]
-
-
-def _needs_of(entry: CatalogEntry) -> tuple[SkillNeed, ...]:
-    """A catalog entry's skills: the first is the primary one."""
-    return tuple(
-        SkillNeed(skill=skill, weight=0.5 if position else 1.0)
-        for position, skill in enumerate(entry.skills)
-    )
 
 
 # 7 write back
@@ -435,14 +427,15 @@ def report(desk: Desk, summary: RunSummary) -> None:
     """Step 8: build the report and put it into the outbox in one step; then deliver it."""
     now = desk.now()
     with desk.store.read() as transaction:
-        summary.figures = tally(map(row_of, transaction.triaged(summary.run_id)), now)
-    if desk.dry_run or not (summary.figures.total or summary.broken):
-        return
-    with desk.store.read() as transaction:
         stored = transaction.report(summary.run_id)
+        empty = not (summary.broken or transaction.has_decided(summary.run_id))
+    if desk.dry_run or empty or stored:
+        summary.figures = count_report(desk, summary.run_id, now)
+    if desk.dry_run or empty:
+        return
     if stored is None:
         desk.progress.start("Writing the report", None)
-        stored, content = build_report(desk, summary.run_id, now)
+        stored, content, summary.figures = build_report(desk, summary.run_id, now)
         with desk.store.begin() as transaction:
             transaction.add_report(stored, content)
             transaction.reported(summary.run_id)

@@ -6,20 +6,95 @@ A ticket's needs are those that were read when it was assigned first: nothing he
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from triagedesk.agents import Agent, Availability
+from triagedesk.agents import Agent, Availability, SkillNeed
 from triagedesk.assign import BatchAssignment, WorkItem, assign_batch
+from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.desk import Desk
 from triagedesk.store import Transaction
-from triagedesk.store.assignments import Matter, OpenWork
+from triagedesk.store.assignments import Matter, OpenWork, WaitingTicket
 from triagedesk.tickets import Assignment, AssignmentState, ReleasedFor, TriagedTicket
 
 #: How long somebody counts as knowing a requester after having had a ticket of theirs.
 MEMORY = timedelta(days=30)
 NOBODY: Mapping[int, frozenset[str]] = {}
+NO_LEANING: Mapping[str, float] = {}
+#: Tickets of a batch read at once.
+PART = 500
+
+
+def read_work(
+    desk: Desk, keys: Sequence[int], skills: Sequence[str], catalog: ServiceCatalog
+) -> tuple[dict[int, WorkItem], list[Matter]]:
+    """What there is to do, by ticket key, and what it is about where somebody may know of it.
+
+    Of a large batch nothing stays in memory that the solver does not need.
+    """
+    items: dict[int, WorkItem] = {}
+    matters: list[Matter] = []
+    for begin in range(0, len(keys), PART):
+        with desk.store.read() as transaction:
+            waiting = transaction.waiting(keys[begin : begin + PART])
+        work = work_of(desk, waiting, skills, catalog)
+        items |= {item.key: one for item, one in zip(waiting, work, strict=True)}
+        if desk.online.affinity != "off":
+            matters += (
+                Matter(key=m.key, source=m.source, requester=m.requester, linked=m.linked)
+                for m in waiting
+            )
+    return items, matters
+
+
+def work_of(
+    desk: Desk, waiting: Iterable[WaitingTicket], skills: Sequence[str], catalog: ServiceCatalog
+) -> list[WorkItem]:
+    """What there is to do: skills from the catalog entry, or else from the ticket's text."""
+    entries = [(item, catalog.match(*item.label)) for item in waiting]
+    unsaid = [item.text for item, entry in entries if not (entry and entry.skills)]
+    read = iter(desk.skill_reader().needs(unsaid, skills) if unsaid else ())
+    return [
+        WorkItem(
+            # Ids are unique per source only; the store's own number is unique for all.
+            ticket_id=str(item.key),
+            title="",
+            priority=item.priority,
+            needs=_needs_of(entry.skills) if entry and entry.skills else next(read),
+            created_at=item.created_at,
+            due_at=item.due_at,
+            group=entry.assignment_group if entry else "",
+            affinity=NO_LEANING,
+        )
+        for item, entry in entries
+    ]
+
+
+def waiting_of(triaged: TriagedTicket) -> WaitingTicket:
+    """A ticket that is not in the store, as what waits to be assigned."""
+    ticket = triaged.ticket
+    return WaitingTicket(
+        key=triaged.key,
+        source=ticket.source,
+        requester=ticket.requester_email.lower(),
+        linked=ticket.linked,
+        label=triaged.classification.label or Label("", ""),
+        text=ticket.text,
+        priority=triaged.priority.priority,
+        created_at=ticket.created_at or triaged.received_at,
+        due_at=triaged.resolution_due_at,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _needs_of(skills: tuple[str, ...]) -> tuple[SkillNeed, ...]:
+    """A catalog entry's skills: the first is the primary one. Tickets alike share them."""
+    return tuple(
+        SkillNeed(skill=skill, weight=0.5 if position else 1.0)
+        for position, skill in enumerate(skills)
+    )
 
 
 def items_of(
@@ -48,23 +123,26 @@ def items_of(
         )
         for item in work
     }
-    return with_past(desk, transaction, work, items, now)
+    return with_past(desk, transaction, items, work, now)
 
 
 def with_past(
     desk: Desk,
     transaction: Transaction,
-    matters: Sequence[Matter],
     items: Mapping[int, WorkItem],
+    matters: Sequence[Matter],
     now: datetime,
 ) -> dict[int, WorkItem]:
-    """Items by ticket key, with what is known of earlier: who declined, who knows the matter."""
-    declined = transaction.declined_by([matter.key for matter in matters])
+    """Items by ticket key, with what is known of earlier: who declined, who knows the matter.
+
+    Where nobody is to lean to anybody, no `matters` are needed.
+    """
+    declined = transaction.declined_by(list(items))
     knows: Mapping[int, Mapping[str, float]] = {}
     if desk.online.affinity != "off":
         linked = desk.online.affinity == "linked"
         knows = transaction.who_knows(matters, now - MEMORY, linked=linked)
-    found = {matter.key: items[matter.key] for matter in matters}
+    found = dict(items)
     for key in sorted(declined.keys() | knows.keys()):
         item = found[key]
         found[key] = replace(
@@ -133,7 +211,11 @@ def grouped(
     given: Mapping[int, Assignment], items: Mapping[int, WorkItem]
 ) -> dict[int, Assignment]:
     """Assignments with the group that had to take each, for when they are made anew."""
-    return {key: replace(assignment, group=items[key].group) for key, assignment in given.items()}
+    groups = {key: item.group for key, item in items.items() if item.group}
+    return {
+        **given,
+        **{key: replace(given[key], group=group) for key, group in groups.items() if key in given},
+    }
 
 
 def record(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 
 from triagedesk.desk import Desk, SentReport
 from triagedesk.errors import NotFoundError, OutputError
 from triagedesk.outbox import Attachment, Channel, DeliveryOutcome, Mail
-from triagedesk.report import AgentRow, ReportRow, row_of, tally
+from triagedesk.report import AgentRow, Figures, ReportRow, row_of, tally
 from triagedesk.report.excel import CONTENT_TYPE, write_workbook
 from triagedesk.report.mail import compose
 from triagedesk.store import Transaction
@@ -24,17 +24,23 @@ from triagedesk.store.reports import Delivery, StoredReport
 #: Seconds to wait before each further attempt to hand over a mail.
 DELIVERY_PAUSES = (2.0, 5.0)
 #: Rows of a report kept in memory, some 3 kB each; of a larger one they are read again each time.
-KEPT_ROWS = 10_000
+KEPT_ROWS = 2_000
 
 
-def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, bytes]:
-    """A run's report as mail and workbook; the same decisions give the same bytes."""
+def count_report(desk: Desk, run_id: str, now: datetime) -> Figures:
+    """A run's figures alone."""
+    with desk.store.read() as transaction:
+        return tally(map(row_of, transaction.triaged(run_id)), now)
+
+
+def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, bytes, Figures]:
+    """A run's report as mail, workbook and figures; the same decisions give the same bytes."""
     workbook = io.BytesIO()
     letterhead = desk.letterhead
     with desk.store.read() as transaction:
         broken = transaction.broken(run_id)
-        rows = _rows(transaction, run_id)
-        figures = tally(rows(), now, set_aside=len(broken))
+        rows, counted = _rows(transaction, run_id, now)
+        figures = replace(counted, set_aside=len(broken))
         given = transaction.assigned_in(run_id)
         agents = [
             AgentRow(
@@ -77,15 +83,30 @@ def build_report(desk: Desk, run_id: str, now: datetime) -> tuple[StoredReport, 
         html=html,
         path=str(desk.report_path(run_id)),
     )
-    return stored, workbook.getvalue()
+    return stored, workbook.getvalue(), counted
 
 
-def _rows(transaction: Transaction, run_id: str) -> Callable[[], Iterator[ReportRow]]:
-    """A run's rows, as often as they are asked for; a few are kept, many are read anew."""
-    kept = [row_of(triaged) for triaged in islice(transaction.triaged(run_id), KEPT_ROWS + 1)]
+def _rows(
+    transaction: Transaction, run_id: str, now: datetime
+) -> tuple[Callable[[], Iterator[ReportRow]], Figures]:
+    """A run's rows, as often as they are asked for, and what they come to.
+
+    A few are kept, many are read anew.
+    """
+    kept: list[ReportRow] = []
+
+    def look() -> Iterator[ReportRow]:
+        for triaged in transaction.triaged(run_id):
+            row = row_of(triaged)
+            if len(kept) <= KEPT_ROWS:
+                kept.append(row)
+            yield row
+
+    figures = tally(look(), now)
     if len(kept) <= KEPT_ROWS:
-        return lambda: iter(kept)
-    return lambda: map(row_of, transaction.triaged(run_id))
+        return lambda: iter(kept), figures
+    kept.clear()
+    return lambda: map(row_of, transaction.triaged(run_id)), figures
 
 
 def deliver(desk: Desk, stored: StoredReport) -> SentReport:

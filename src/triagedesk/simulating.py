@@ -82,7 +82,10 @@ def simulate_desk(settings: Settings, options: SimulateOptions) -> Simulated:
         roster=roster,
         items=history.items,
         hours=history.hours,
-        assign_policy=app.assign_policy(settings),
+        assign_policy=replace(
+            app.assign_policy(settings.model_copy(update={"commitment": "late"})),
+            handling=timedelta(minutes=options.handling_minutes),
+        ),
         commitment=CommitmentPolicy(handling=timedelta(minutes=options.handling_minutes)),
         default_shift=default,
     )

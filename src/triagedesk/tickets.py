@@ -15,6 +15,8 @@ from triagedesk.catalog import Label, Sla, SlaUnit
 from triagedesk.priority import Level, Priority, PriorityDecision
 from triagedesk.sla import SlaState
 
+_TEXT_OF = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Status(StrEnum):
     """Where a ticket stands at the helpdesk."""
@@ -70,6 +72,12 @@ class Ticket:
         """Subject and body, as models read them."""
         return f"{self.short_description}\n{self.long_description}".strip()
 
+    def called(self, id: str) -> Ticket:  # noqa: A002 (the field's own name)
+        """The same ticket under another id; `replace` takes ten times as long."""
+        ticket = object.__new__(Ticket)
+        vars(ticket).update(vars(self), id=id)
+        return ticket
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over everything a decision depends on; the same content gives the same hash."""
@@ -84,7 +92,7 @@ class Ticket:
             self.impact,
             self.urgency,
         ]
-        return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(_TEXT_OF(content).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +120,7 @@ class BrokenTicket:
     raw: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
     """A label a classifier considered, with its probability."""
 
@@ -120,7 +128,7 @@ class Alternative:
     probability: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Classification:
     """What a ticket is, who said so, and how sure they were."""
 
@@ -145,7 +153,7 @@ class Classification:
     urgency: Level | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """An agent a ticket could have gone to."""
 
@@ -157,7 +165,7 @@ class Candidate:
     match: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Exclusion:
     """Why agents were not considered."""
 
@@ -168,7 +176,7 @@ class Exclusion:
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
     """Who gets a ticket, and why; `agent_id` None is a deferral: better left in the queue."""
 
@@ -224,7 +232,7 @@ class ReleasedFor(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
     """How a ticket stands with the agent who has it."""
 
@@ -244,7 +252,7 @@ class Holding:
         return AssignmentState.TENTATIVE
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SlaStanding:
     """What a ticket's clock for one target says."""
 

@@ -1,5 +1,6 @@
 """SLA clocks of a desk: followed when something changes, struck by time, and what is done then.
 
+    start_clocks  of tickets that are new, in the transaction that decides about them
     follow      clocks worked out anew, for tickets with a new status, decision or agent only
     look        what time has done since: events, found by the clock alone, each recorded once
     escalate    what the catalog entry asks for, once for each event
@@ -14,11 +15,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
 
 from triagedesk.agents import Agent
 from triagedesk.assign import WorkItem, assign_batch
-from triagedesk.catalog import CatalogEntry, EscalationStep, ServiceCatalog, Sla, normalise
+from triagedesk.catalog import (
+    CatalogEntry,
+    EscalationRule,
+    EscalationStep,
+    Label,
+    ServiceCatalog,
+    Sla,
+    normalise,
+)
 from triagedesk.catalog_parser import parse_catalog
 from triagedesk.desk import Desk, RunSummary
 from triagedesk.errors import CalendarError
@@ -55,12 +66,60 @@ def settle(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     deliver_notices(desk, summary)
 
 
+# start
+
+
+def start_clocks(
+    desk: Desk,
+    transaction: Transaction,
+    decided: Sequence[TriagedTicket],
+    numbers: Mapping[int, int],
+    catalog: ServiceCatalog,
+) -> None:
+    """Start the clocks of decided tickets; of those with a past they are followed later.
+
+    `numbers` are the decisions' by ticket key.
+    """
+    new, now, rules = transaction.without_past(numbers), desk.now(), _rules(desk, catalog)
+    clocks = [
+        clock
+        for item in decided
+        if item.key in new
+        for clock in clocks_of(
+            _as_new(item, numbers[item.key]), catalog, desk.sla_policy, now, rules
+        )
+    ]
+    transaction.start_clocks(clocks)
+    transaction.follow_later([item.key for item in decided if item.key not in new])
+
+
+def _as_new(triaged: TriagedTicket, decision_key: int) -> WatchedTicket:
+    """A ticket to which nothing has happened yet."""
+    return WatchedTicket(
+        key=triaged.key,
+        # In UTC all that follows is quicker.
+        started_at=(triaged.ticket.created_at or triaged.received_at).astimezone(UTC),
+        decision_key=decision_key,
+        decided_at=triaged.decided_at,
+        label=triaged.classification.label or Label("", ""),
+        sla=triaged.sla,
+        changes=(),
+        first_assigned_at=None,
+        assigned_at=None,
+        clocks={},
+    )
+
+
+def _rules(desk: Desk, catalog: ServiceCatalog) -> str:
+    return hashlib.sha256(f"{desk.sla_policy.version} {catalog.version}".encode()).hexdigest()
+
+
 # follow
 
 
 def follow(desk: Desk, catalog: ServiceCatalog) -> None:
     """Work out anew the clocks of tickets that changed, or all when the rules have."""
-    rules = hashlib.sha256(f"{desk.sla_policy.version} {catalog.version}".encode()).hexdigest()
+    rules = _rules(desk, catalog)
     with desk.store.begin_alone() as transaction:
         transaction.mark_outdated(rules)
     taken = 1
@@ -201,16 +260,25 @@ def _moments(
 
     A clock that was stopped can only be late: nobody needs to hear that it was at risk.
     """
-    warnings = {"at_risk": policy.warn_at[0]} | {f"{f:g}": f for f in policy.warn_at[1:]}
-    for rule in entry.escalation if entry else ():
-        if rule.target == target and rule.fraction is not None:
-            warnings.setdefault(rule.when, rule.fraction)
     due = clock.due_at()
     if clock.stopped_at is not None:
         return (("breached", due),) if due is not None and due < clock.stopped_at else ()
-    found = [(kind, clock.due_at(fraction=fraction)) for kind, fraction in warnings.items()]
+    warnings = _warnings(target, policy.warn_at, entry.escalation if entry else ())
+    found = [(kind, clock.due_at(fraction=fraction)) for kind, fraction in warnings]
     moments = [(kind, at) for kind, at in [*found, ("breached", due)] if at is not None]
-    return tuple(sorted(moments, key=lambda moment: (moment[1], moment[0])))
+    return tuple(sorted(moments, key=itemgetter(1, 0)))
+
+
+@lru_cache(maxsize=1024)
+def _warnings(
+    target: str, warn_at: tuple[float, ...], escalation: tuple[EscalationRule, ...]
+) -> tuple[tuple[str, float], ...]:
+    """The kinds of warning about a target, and the fraction of it that each comes at."""
+    warnings = {"at_risk": warn_at[0]} | {f"{f:g}": f for f in warn_at[1:]}
+    for rule in escalation:
+        if rule.target == target and rule.fraction is not None:
+            warnings.setdefault(rule.when, rule.fraction)
+    return tuple(warnings.items())
 
 
 # look

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults = sum(tally.faults for tally in tallies)
     print(_ROW.format("all", "", kills, faults, tickets, lost, doubled, again, ""))
     for tally in tallies:
+        if tally.left_out:
+            print(f"{tally.name} on {tally.database}, left out: {tally.left_out}")
         for words in tally.wrong[:10]:
             print(f"{tally.name} on {tally.database}: {words}")
     return 0 if all(tally.is_clean for tally in tallies) else 1

@@ -32,6 +32,8 @@ class Tally:
     mails_may: int = 0
     #: Model calls that were paid for although their answer had been kept.
     calls_again: int = 0
+    #: What this machine does not allow, in words.
+    left_out: str = ""
     #: Where processes died, by step.
     died: Counter[str] = field(default_factory=Counter)
     #: What is wrong, in words.

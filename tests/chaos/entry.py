@@ -2,7 +2,8 @@
 
 What is to happen stands in the environment:
 
-    CHAOS_KILL    "before STEP", "after STEP", "commit N" or "committed N": die there, at once
+    CHAOS_KILL    "before STEP", "after STEP", "commit N", "committed N" or "copying TABLE": die
+                  there, at once
     CHAOS_CLOCK   a file that says by how many seconds the clock is wrong, read at every look
     CHAOS_ROOM    so many bytes fit into any one file: the disk is full
 
@@ -26,7 +27,7 @@ from typing import Any, Self
 from support.light_models import lighten
 from triagedesk import app, pipeline, reporting
 from triagedesk.cli import main
-from triagedesk.store import Store, Transaction
+from triagedesk.store import Store, Transaction, copying
 
 #: Every step that `pipeline.run` names, and handing over a report.
 STEPS = (
@@ -74,7 +75,23 @@ def plug(wanted: str) -> None:
         if where == "deliver":
             pipeline.deliver = step  # type: ignore[attr-defined] # imported there by name
         return
+    if when == "copying":
+        _die_copying(where)
+        return
     _die_at_commit(when, int(where))
+
+
+def _die_copying(table: str) -> None:
+    """Die while a desk is copied, with everything before this table there, and not committed."""
+    copy = copying._copy_table
+
+    def until(mine: Any, theirs: Any, which: Any, advance: Any) -> Any:
+        found = copy(mine, theirs, which, advance)
+        if which.name == table:
+            die(f"copying {table}")
+        return found
+
+    copying._copy_table = until  # type: ignore[assignment] # what this module is for
 
 
 def _die_at_commit(when: str, number: int) -> None:

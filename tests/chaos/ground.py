@@ -32,6 +32,8 @@ class Ground:
     draw: random.Random
     #: Takes the database away until the end of the block.
     away: Callable[[], contextlib.AbstractContextManager[None]]
+    #: The database's server; None for SQLite.
+    server: PostgresServer | None
     #: How much of everything: 1 for the short part.
     size: int
     #: Ids of all tickets that anybody has sent.
@@ -123,6 +125,7 @@ def ground(
             tally=Tally(name=name, database=database),
             draw=random.Random(f"{seed} {name} {database}"),
             away=away,
+            server=server,
             size=size,
         )
 

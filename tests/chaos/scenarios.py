@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx2 as httpx
+from sqlalchemy import make_url
 
+from chaos.disk import NoDisk, SmallDisk, small_disk
 from chaos.entry import STEPS
 from chaos.ground import PATIENCE, Ground
-from support.desk import LLM_KEY, Running, wait_until
+from support.desk import LLM_KEY, Outcome, Running, wait_until
 from support.helpdesk import Reply
 from support.llm_server import LlmServer
+from support.postgres import PostgresServer
 from support.smtp import Fault, port_nobody_listens_on
 from support.webhooks import SECRET, send, webhook_tickets
 
@@ -129,8 +134,85 @@ def _answer(ground: Ground) -> object:
 
 
 def disk_full(ground: Ground) -> None:
-    """No file may grow beyond what the desk has now and a little more."""
+    """Nothing more fits on the database's disk, or no file may grow but a little."""
     ground.measure()
+    try:
+        if ground.server:
+            _fill_database(ground, ground.server)
+    except NoDisk as reason:
+        ground.tally.left_out = str(reason)
+    _limit_files(ground)
+    ground.rest()
+
+
+def _fill_database(ground: Ground, server: PostgresServer) -> None:
+    """PostgreSQL has room for a few blocks only, in the middle of runs and webhooks."""
+    database = make_url(ground.desk.store_url).database or ""
+    with small_disk(server, database) as disk:
+        for _ in range(2 * ground.size):
+            ground.arrive(200)
+            disk.fill(ground.draw.randint(0, 800_000))
+            outcome = ground.start("run").outcome(PATIENCE)
+            disk.empty()
+            ground.tally.faults += outcome.code != 0
+            full = "the disk of the database" in outcome.text
+            if outcome.code not in (0, 6) or full != (outcome.code == 6):
+                ground.tally.wrong.append(f"a full database: {outcome.text[:300]}")
+            _nothing_untold(ground, outcome)
+        if ground.size > 1:
+            _fill_under_server(ground, disk)
+        ground.rest()
+
+
+def _fill_under_server(ground: Ground, disk: SmallDisk) -> None:
+    """A server refuses webhooks while there is no room, and takes them once there is."""
+    with _serving(ground) as client:
+        for round_ in range(ground.size):
+            disk.fill(ground.draw.randint(0, 100_000))
+            refused = 0
+            waiting: list[tuple[str, list[dict[str, object]]]] = []
+            for number in range(60):
+                sent = webhook_tickets(20, 100_000 * (round_ + 1) + 20 * number)
+                ground.expected |= {str(ticket["id"]) for ticket in sent}
+                delivery = f"full-{round_}-{number}"
+                answer = send(client, delivery, sent)
+                if answer.status_code >= 300:
+                    waiting.append((delivery, sent))
+                    refused += 1
+                    if answer.status_code != 503 or "Retry-After" not in answer.headers:
+                        ground.tally.wrong.append(f"a full database: {answer.status_code}")
+                if refused > 3:
+                    break
+            ground.tally.faults += refused
+            disk.empty()
+            for delivery, sent in waiting:
+                _deliver(client, delivery, sent)
+        wait_until(lambda: _nothing_in_hand(ground), PATIENCE)
+
+
+@contextmanager
+def _serving(ground: Ground) -> Iterator[httpx.Client]:
+    """A server that takes webhooks, until the end of the block."""
+    port = port_nobody_listens_on()
+    ground.desk.settings["WEBHOOK_SECRET"] = SECRET
+    ground.desk.settings["HTTP_TIMEOUT"] = "5"
+    running = ground.start("serve", "--port", str(port))
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            wait_until(lambda: _is_ready(client), PATIENCE)
+            yield client
+    finally:
+        running.process.terminate()
+        running.outcome(PATIENCE)
+
+
+def _nothing_untold(ground: Ground, outcome: Outcome) -> None:
+    if "Traceback" in outcome.err:
+        ground.tally.wrong.append(f"a full disk: {outcome.err.strip().splitlines()[-1][:200]}")
+
+
+def _limit_files(ground: Ground) -> None:
+    """No file may grow beyond what the desk has now and a little more."""
     files = [ground.desk.folder.parent / "desk.db", ground.desk.folder.parent / "desk.db-wal"]
     for _ in range(2 * ground.size):
         ground.arrive(200)
@@ -138,9 +220,7 @@ def disk_full(ground: Ground) -> None:
         room = now + ground.draw.randint(2_000, 60_000)
         outcome = ground.start("run", CHAOS_ROOM=str(room)).outcome(PATIENCE)
         ground.tally.faults += outcome.code != 0
-        if "Traceback" in outcome.err:
-            ground.tally.wrong.append(f"a full disk: {outcome.err.strip().splitlines()[-1][:200]}")
-    ground.rest()
+        _nothing_untold(ground, outcome)
 
 
 def clock_jumps(ground: Ground) -> None:
@@ -162,6 +242,54 @@ def clock_jumps(ground: Ground) -> None:
         ground.tally.faults += 2
     clock.write_text("0", encoding="utf-8")
     ground.rest()
+
+
+def system_clock_jumps(ground: Ground) -> None:
+    """Whole processes, their libraries too, see a clock that jumps, between and during runs."""
+    library = fake_clock_library()
+    if library is None:
+        ground.tally.left_out = "libfaketime is not installed (Debian: apt install faketime)"
+        ground.measure()
+        ground.rest()
+        return
+    clock = ground.desk.folder / "system-clock"
+    clock.write_text("+0", encoding="utf-8")
+    ground.measure()
+    ground.desk.settings |= {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        # Pauses and time limits go by a clock that never jumps, as they do in the kernel.
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    for _ in range(2 * ground.size):
+        ground.arrive(20)
+        _set_clock(clock, ground.draw.choice((3600, -7200, 86_400, -86_400, 7)))
+        running = ground.start("run")
+        time.sleep(ground.draw.uniform(0.3, 1.0) * ground.takes)
+        _set_clock(clock, ground.draw.choice((0, -3600, 86_400)))
+        if ground.draw.random() < 0.5:
+            running.process.kill()
+        if running.outcome(PATIENCE).code < 0:
+            ground.killed("a system clock that jumps")
+        ground.tally.faults += 2
+    _set_clock(clock, 0)
+    for name in ("LD_PRELOAD", "FAKETIME_TIMESTAMP_FILE"):
+        del ground.desk.settings[name]
+    ground.rest()
+
+
+def _set_clock(clock: Path, seconds: int) -> None:
+    """Set the clock in one step: half a line would be a clock that stands still."""
+    new = clock.with_suffix(".new")
+    new.write_text(f"{seconds:+d}", encoding="utf-8")
+    new.replace(clock)
+
+
+def fake_clock_library() -> Path | None:
+    """The library that shows processes another time; None where it is not installed."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return found[0] if found else None
 
 
 def workers_die(ground: Ground) -> None:
@@ -238,5 +366,6 @@ SCENARIOS: dict[str, Callable[[Ground], None]] = {
     "database away": database_away,
     "disk full": disk_full,
     "clock jumps": clock_jumps,
+    "system clock": system_clock_jumps,
     "workers die": workers_die,
 }

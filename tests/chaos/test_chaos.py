@@ -8,8 +8,9 @@ import pytest
 
 from chaos.books import Tally
 from chaos.ground import ground
-from chaos.scenarios import SCENARIOS
+from chaos.scenarios import SCENARIOS, fake_clock_library
 from support.postgres import PostgresServer
+from support.services import LONG
 
 
 def carry_out(name: str, folder: Path, server: PostgresServer | None) -> Tally:
@@ -34,6 +35,23 @@ def test_on_postgresql_nothing_is_lost_or_doubled(
     name: str, tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
     carry_out(name, tmp_path, postgres_server)
+
+
+@LONG
+@pytest.mark.slow
+def test_a_database_on_a_full_disk_loses_nothing(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    tally = carry_out("disk full", tmp_path, postgres_server)
+    if tally.left_out:
+        pytest.skip(tally.left_out)
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.skipif(fake_clock_library() is None, reason="libfaketime is not installed")
+def test_whole_processes_whose_clock_jumps_lose_nothing(tmp_path: Path) -> None:
+    carry_out("system clock", tmp_path, None)
 
 
 @pytest.mark.slow

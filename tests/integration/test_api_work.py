@@ -98,8 +98,11 @@ def test_who_goes_away_hands_back_and_the_answer_says_what(server: ApiServer) ->
     assert answer["agent"]["load"] == 1
     (handed,) = answer["handed_back"]
     assert (handed["ticket"]["id"], handed["from_agent_id"]) == ("W-4", "ann")
-    assert handed["to_agent_id"] in ("bob", "cy")
-    assert handed["ticket"]["assignment"]["agent_id"] == handed["to_agent_id"]
+    # Only Ann knows it, and its SLA leaves time for lunch.
+    assert handed["to_agent_id"] is None
+    why = handed["ticket"]["assignment"]["rationale"]
+    assert why.startswith("Waits until ")
+    assert "Ann (8/10, away)" in why
     refused = problem(server, "/v1/agents/ann/next", None)
     assert (refused["status"], refused["detail"]) == (409, "Ann takes no new work now: away")
 

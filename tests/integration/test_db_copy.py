@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, insert, select, update
 
-from support.desk import WholeDesk, open_desk, wire_tickets
+from support.desk import WholeDesk, open_desk, wait_until, wire_tickets
 from support.postgres import PostgresServer
 from triagedesk.errors import StoreError
 from triagedesk.store import Store, copying, queries
 from triagedesk.store.copying import copy_desk
-from triagedesk.store.tables import metadata, model_answers, reports, runs, tickets
+from triagedesk.store.tables import jobs, metadata, model_answers, reports, runs, tickets
 
 
 @pytest.fixture
@@ -126,6 +128,76 @@ def test_a_row_that_arrives_changed_is_noticed(
             copy_desk(source, other, start=lambda *_: None, advance=lambda _: None)
         other.close()
     assert rows(target)[reports.name] == rows(target)[model_answers.name] == []
+
+
+def die_copying(desk: WholeDesk, target: str, where: str) -> None:
+    """Have `db copy` killed there, with no chance to tidy up."""
+    running = desk._start("chaos.entry", ("db", "copy", "--to", target), {"CHAOS_KILL": where})
+    assert running.outcome().code == -signal.SIGKILL
+
+
+def test_a_copy_that_is_killed_leaves_nothing_and_can_be_done_again(
+    desk: WholeDesk, target: str
+) -> None:
+    before = rows(desk.store_url)
+    # Tickets and decisions are there by then, seen by nobody.
+    die_copying(desk, target, "copying assignments")
+    assert not any(rows(target).values())
+    # What the dead one held keeps nobody from anything.
+    outcome = desk.cli("db", "copy", "--to", target)
+    assert outcome.code == 0, outcome.text
+    assert rows(target) == rows(desk.store_url) == before
+
+
+def test_a_copy_killed_right_after_its_commit_is_whole_and_is_not_done_twice(
+    desk: WholeDesk, target: str
+) -> None:
+    die_copying(desk, target, "committed 2")
+    assert rows(target) == rows(desk.store_url)
+    again = desk.cli("db", "copy", "--to", target)
+    assert (again.code, "What an earlier copy left here is the whole desk" in again.text) == (
+        6,
+        True,
+    )
+
+
+def test_what_was_in_hand_is_begun_anew_and_done_once_in_the_new_place(
+    desk: WholeDesk, target: str
+) -> None:
+    desk.helpdesk.tickets[:] = wire_tickets(8)
+    began = desk.cli("runs", "begin")
+    assert began.code == 0, began.text
+    in_hand = {"handed_at": datetime.now(UTC), "worker": "gone|1|1", "state": "running"}
+    with desk.store() as store, store.begin() as transaction:
+        (ended,) = transaction.connection.scalars(select(jobs.c.id).where(jobs.c.state == "done"))
+        transaction.connection.execute(
+            update(jobs).where(jobs.c.state == "queued").values(**in_hand)
+        )
+    before = states(desk.store_url)
+    assert desk.cli("db", "copy", "--to", target).code == 0
+    after = states(target)
+    assert after.pop(ended) == before.pop(ended)
+    assert (set(before.values()), set(after.values())) == (
+        {("running", "gone|1|1")},
+        {("queued", "")},
+    )
+    assert before.keys() == after.keys()
+    desk.store_url = desk.settings["DATABASE_URL"] = target
+    worker = desk.start("worker")
+    wait_until(lambda: {state for state, _ in states(target).values()} == {"done"}, 60)
+    worker.process.terminate()
+    worker.outcome()
+    desk.check_books(tickets_expected=8)
+
+
+def states(url: str) -> dict[str, tuple[str, str]]:
+    """State and worker of each job that people have begun."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        query = select(jobs.c.id, jobs.c.state, jobs.c.worker).where(jobs.c.kind == "desk")
+        found = {row.id: (row.state, row.worker) for row in connection.execute(query)}
+    engine.dispose()
+    return found
 
 
 def test_a_desk_somebody_works_at_is_not_copied(desk: WholeDesk, target: str) -> None:

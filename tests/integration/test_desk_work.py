@@ -15,11 +15,12 @@ from sqlalchemy import select
 
 from support.watching import CATALOG, SmallDesk, a_ticket, pull_until_nothing_waits
 from triagedesk import desk_work
-from triagedesk.agents import Agent, Availability
+from triagedesk.agents import Agent, Availability, Shift
 from triagedesk.assign.index import CommitmentPolicy
 from triagedesk.desk import Desk, OnlineRules
 from triagedesk.errors import ConflictError, InputError, NotFoundError
 from triagedesk.priority import Priority
+from triagedesk.sla import Window
 from triagedesk.store import Store
 from triagedesk.store.tables import assignments, audit_log, tickets
 from triagedesk.tickets import AssignmentState, Status
@@ -489,6 +490,61 @@ def test_with_nobody_else_there_it_waits_and_goes_out_when_somebody_is_back(
     assert "nobody is available (1 offline)" in given.rationale
     agent, handed = desk_work.set_availability(desk, "ann", Availability.AVAILABLE, by="ann")
     assert (agent.load, handed, small.holder("T-1")) == (2, [], "ann")
+
+
+def from_hour(hour: int) -> Shift:
+    """Every day for three hours, by UTC."""
+    window = Window(opens=hour * 3600, closes=(hour + 3) * 3600)
+    return Shift(time_zone="UTC", week=((window,),) * 7)
+
+
+@ON_SQLITE
+def test_what_waits_goes_out_when_a_shift_begins_or_its_time_is_up(small: SmallDesk) -> None:
+    # Tickets need Linux and are due four hours after they come.
+    small.agents = [
+        replace(ANN, shift=from_hour(small.now.hour + 2)),
+        Agent(id="dee", name="Dee", skills={"VPN": 9}),
+    ]
+    take_in(small, "T-1")
+    given = small.triaged().assignment
+    assert given
+    assert (given.agent_id, given.rationale[:14]) == (None, "Waits for Ann ")
+    assert desk_work.take_up(small.desk()) == 0
+    assert small.triaged().assignment == given
+    small.later(hours=2)
+    assert (desk_work.take_up(small.desk()), small.holder("T-1")) == (1, "ann")
+    # Nobody with the skill is there any more, and their next shift is too far away.
+    small.later(hours=4)
+    take_in(small, "T-2")
+    assert small.holder("T-2") == "dee"
+
+
+@ON_SQLITE
+def test_who_is_away_is_waited_for_only_so_long(small: SmallDesk) -> None:
+    small.agents = [
+        replace(ANN, availability=Availability.AWAY),
+        Agent(id="dee", name="Dee", skills={"VPN": 9}),
+    ]
+    take_in(small, "T-1")
+    assert small.holder("T-1") is None
+    small.later(minutes=30)
+    assert desk_work.take_up(small.desk()) == 0
+    small.later(minutes=60)
+    assert (desk_work.take_up(small.desk()), small.holder("T-1")) == (1, "dee")
+    assert desk_work.take_up(small.desk()) == 0
+
+
+@ON_SQLITE
+def test_next_gives_an_agent_what_is_theirs_though_others_know_it_better(
+    small: SmallDesk,
+) -> None:
+    small.agents = [ANN, Agent(id="dee", name="Dee", skills={"VPN": 9})]
+    take_in(small, "T-1")
+    desk = small.desk(online=EARLY)
+    desk_work.reassign(desk, "T-1", "dee", by="lead")
+    pulled = desk_work.next_ticket(desk, "dee", by="dee")
+    assert pulled.ticket is not None
+    assert pulled.ticket.ticket.id == "T-1"
 
 
 def test_rebalancing_moves_what_nobody_has_begun_to_somebody_new(small: SmallDesk) -> None:

@@ -304,6 +304,24 @@ def test_a_muddled_catalog_lets_nothing_through_before_it_is_measured(
 
 
 @needs_weights
+def test_a_german_catalog_with_plain_names_needs_no_measuring_first(
+    classifier: LocalClassifier,
+) -> None:
+    names = ("Kennwort zurücksetzen", "Drucker", "WLAN", "VPN und Homeoffice", "Hardware bestellen")
+    german = catalog([("IT", name) for name in names])
+    texts = [
+        "Der Drucker zieht kein Papier ein",
+        "printer paper jam",
+        "ich habe mein Kennwort vergessen",
+    ]
+    tickets = [ticket(text, number) for number, text in enumerate(texts)]
+    answers = classifier.classify(tickets, german).answers
+    kinds = [found.label.request_type for found in answers.values() if found.label]
+    assert kinds == ["Drucker", "Drucker", "Kennwort zurücksetzen"]
+    assert not all(found.needs_review for found in answers.values())
+
+
+@needs_weights
 def test_a_description_names_what_an_entry_holds(classifier: LocalClassifier) -> None:
     entries = (
         entry("A", "Form 20", description="Suspicious emails, malware, lost or stolen devices."),

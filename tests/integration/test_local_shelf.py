@@ -209,3 +209,13 @@ def test_many_threads_fit_once_and_answer_the_same(desk: Desk, tmp_path: Path, f
         answers = set(pool.map(lambda _: desk.logits(corrections(12), shelf), range(8)))
     assert len(answers) == 1
     assert fits.count == 1
+
+
+def test_what_is_like_nothing_answered_before_is_for_people_to_see(desk: Desk) -> None:
+    model = desk.model(corrections(120), Shelf())
+    found = model.opinions(["the tunnel from home drops since 7 o'clock", "zebra crossing quagga"])
+    assert found.unfamiliar.tolist() == [False, True]
+    known, foreign = model.familiarity(["no signal since 8 o'clock", "zebra crossing quagga"])
+    assert known > foreign
+    # Too few to tell what is usual.
+    assert not desk.model(corrections(12), Shelf()).opinions(["zebra crossing"]).unfamiliar.any()

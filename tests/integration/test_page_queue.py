@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.page_desk import PageDesk, post, some_tickets
+from support.page_desk import PageDesk, RememberingClassifier, post, some_tickets
 from support.records import (
     NOW,
     a_decision,
@@ -23,12 +23,15 @@ from support.records import (
     receive,
 )
 from support.records import SOURCE as SOURCE_OF_RECORDS
+from triagedesk.catalog import Label
+from triagedesk.classify.corrections import Correction
+from triagedesk.classify.occlusion import Deciding, Explanation, Neighbour
 from triagedesk.intake import SOURCE
 from triagedesk.priority import Priority
 from triagedesk.store import Store
 from triagedesk.store.changes import KEPT, MOST_NAMED
 from triagedesk.store.queue import QueueFilter
-from triagedesk.tickets import Status, Ticket
+from triagedesk.tickets import Alternative, Status, Ticket
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}</td></table>'
 LATER = NOW + timedelta(days=1)
@@ -89,7 +92,7 @@ def test_a_tickets_text_is_text_wherever_it_is_shown(page: PageDesk) -> None:
     client = page.signed_in("lea")
     key = page.key_of("EVIL <b>&\"'")
     paths = ["/queue?q=EVIL", "/changes?q=EVIL&since=0"]
-    paths += [f"/tickets/{key}{part}" for part in ("", "/correct", "/reassign", "/taught")]
+    paths += [f"/tickets/{key}{part}" for part in ("", "/correct", "/reassign", "/taught", "/why")]
     for path in paths:
         text = client.get(path).text
         assert "<script>alert" not in text, path
@@ -98,6 +101,36 @@ def test_a_tickets_text_is_text_wherever_it_is_shown(page: PageDesk) -> None:
     assert "&lt;script&gt;alert(1)" in client.get(f"/tickets/{key}").text
     # What somebody searches for is shown again, as text.
     assert "<script>x" not in client.get("/queue?q=%22%3E%3Cscript%3Ex").text
+
+
+def test_why_names_what_decided_and_what_was_answered_before(
+    page: PageDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, item = page.signed_in("lea"), page.ticket("INC1005")
+    address, label = f"/tickets/{item.key}/why", item.triaged.classification.label
+    assert f'href="{address}"' in client.get(f"/tickets/{item.key}").text
+    assert "has nothing to say" in client.get(address).text
+    answered = Correction(text=f"{HOSTILE} before\nand more", label=label, made_by="kim")
+    said = Explanation(
+        probability=0.9,
+        phrases=(Deciding(phrase=HOSTILE, loss=1.2), Deciding(phrase="the screen", loss=0.6)),
+        nearest=(Neighbour(correction=answered, likeness=0.83),),
+        alternatives=(Alternative(label=Label("Hardware", "Something else"), probability=0.08),),
+    )
+    asked = []
+
+    def explain(_self: object, ticket: Ticket, _catalog: object, about: Label) -> Explanation:
+        asked.append((ticket.id, about))
+        return said
+
+    monkeypatch.setattr(RememberingClassifier, "explain", explain, raising=False)
+    text = client.get(address).text
+    assert asked == [("INC1005", label)]
+    assert "<script>alert" not in text
+    for shown in ("the screen", "83%", "kim", "Something else", "8%", 'value="0.6"'):
+        assert shown in text
+    assert "and more" not in text
+    assert client.get("/tickets/999999/why").status_code == 404
 
 
 def test_only_what_changed_is_sent(page: PageDesk) -> None:

@@ -49,6 +49,26 @@ def test_a_target_of_0_has_no_clock(store: Store) -> None:
     assert desk.triaged().resolution_due_at is None
 
 
+@pytest.mark.parametrize("minutes", [-30, 0, 59, 60, 61, 300])
+def test_clocks_of_new_tickets_are_those_that_following_them_gives(
+    store: Store, minutes: int
+) -> None:
+    """They are started with the decision and stopped with the assignment, by a shorter way."""
+    desk = SmallDesk(store=store, catalog=LONGER)
+    desk.tickets |= {
+        id_: a_ticket(id_, created_at=NOW - timedelta(minutes=minutes), status=status)
+        for id_, status in {"T-1": Status.OPEN, "T-2": Status.ON_HOLD, "T-3": Status.OPEN}.items()
+    }
+    desk.run()
+    assert desk.rows(stale_clocks) == []
+    desk.look()
+    before = sorted(desk.rows(sla_clocks), key=lambda row: row[:2])
+    with store.begin() as transaction:
+        transaction.follow_later([clock.ticket_id for clock in before])
+    desk.look()
+    assert sorted(desk.rows(sla_clocks), key=lambda row: row[:2]) == before
+
+
 # statuses
 
 

@@ -45,6 +45,21 @@ def without_root() -> Iterator[None]:
             os.seteuid(0)
 
 
+def fill_the_disk(store: Store) -> None:
+    """What a database says on a full disk."""
+    raised = ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$",)
+    too_much = ("PRAGMA max_page_count = 1", "CREATE TABLE more AS SELECT zeroblob(1000000)")
+    with store.begin() as transaction:
+        for statement in too_much if store.origin.startswith("sqlite") else raised:
+            transaction.connection.exec_driver_sql(statement)
+
+
+def test_a_full_disk_is_said_as_such_and_tried_again(store: Store) -> None:
+    with pytest.raises(StoreBusy, match=r"^the disk of the database .* is full$") as caught:
+        fill_the_disk(store)
+    assert caught.value.hint == "make room; what was under way is taken up again"
+
+
 # SQLite
 
 

@@ -36,8 +36,8 @@ def programs() -> Path | None:
     return next((folder for folder in found if (folder / "postgres").is_file()), None)
 
 
-def _account() -> dict[str, Any]:
-    """As whom to start it: PostgreSQL refuses root."""
+def server_account() -> dict[str, Any]:
+    """As whom to start a server: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return {}
     for name in ("postgres", "nobody"):
@@ -68,7 +68,7 @@ class PostgresServer:
         assert folder_of_programs is not None
         # Not in pytest's own folder, which nobody but its owner may enter; and a short path.
         folder = Path(tempfile.mkdtemp(prefix="triagedesk-pg-"))
-        account = _account()
+        account = server_account()
         if account:
             os.chown(folder, account["user"], account["group"])
         folder.chmod(0o711)
@@ -90,7 +90,7 @@ class PostgresServer:
         """Start it again."""
         folder_of_programs = programs()
         assert folder_of_programs is not None
-        self._process = _start(folder_of_programs, self.folder, _account())
+        self._process = _start(folder_of_programs, self.folder, server_account())
 
     def url(self, database: str) -> str:
         """SQLAlchemy URL of a database."""

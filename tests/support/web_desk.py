@@ -272,7 +272,7 @@ def _report(desk: Desk, past: _Past, runs: Sequence[str]) -> None:
     """A report of each run: sent, but one given up and the newest two not delivered."""
     for place, run_id in enumerate(reversed(runs)):
         at = past.present - timedelta(days=place, minutes=7)
-        stored, content = reporting.build_report(desk, run_id, at)
+        stored, content, _ = reporting.build_report(desk, run_id, at)
         state = {0: "unsent", 1: "unsent", 3: "discarded", 5: "kept"}.get(place, "sent")
         with desk.store.begin() as transaction:
             transaction.add_report(replace(stored, state=state), content)

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triagedesk.classify.calibration import ENOUGH, MARGIN, measured, unmeasured
+from triagedesk.classify.calibration import (
+    ENOUGH,
+    MARGIN,
+    UNFAMILIAR,
+    measured,
+    unfamiliar_below,
+    unmeasured,
+)
 
 
 def test_too_few_corrections_leave_the_threshold_cautious_and_say_so() -> None:
@@ -48,3 +55,9 @@ def test_the_promise_holds_on_what_was_measured(size: int, seed: int) -> None:
     found = measured(0.9, confidence, right)
     kept = confidence >= found.value
     assert not kept.any() or right[kept].mean() >= 0.9 + MARGIN - 2 / max(1, kept.sum())
+
+
+def test_the_least_familiar_corrections_say_what_is_unfamiliar() -> None:
+    familiar = np.linspace(0, 1, 500).astype(np.float32)
+    assert (familiar < unfamiliar_below(familiar)).mean() == UNFAMILIAR
+    assert unfamiliar_below(familiar[: ENOUGH - 1]) == float("-inf")

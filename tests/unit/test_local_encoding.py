@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from triagedesk.classify.encoders import Encoders
 from triagedesk.classify.encoders.language import englishness
@@ -14,7 +14,17 @@ from triagedesk.classify.encoders.ngrams import HashedNgrams
 from triagedesk.classify.encoders.wordpiece import END, START, UNKNOWN, WordPiece, words
 from triagedesk.classify.evidence import phrases
 from triagedesk.classify.shorthand import written_out
-from triagedesk.classify.topics import FILE, read_topics
+from triagedesk.classify.topic_words import TopicWords, features
+from triagedesk.classify.topics import (
+    CACHE_NAME,
+    FILE,
+    PHRASES,
+    TopicBank,
+    bank_files,
+    bank_state,
+    read_topics,
+    read_wordings,
+)
 
 
 def test_words_are_split_as_bert_does() -> None:
@@ -61,26 +71,96 @@ def test_english_is_told_from_other_languages(text: str, share: float) -> None:
 
 def test_the_topic_bank_is_large_and_says_nothing_twice() -> None:
     topics = read_topics()
-    assert len(topics) >= 140
-    assert min(len(topic.phrases) for topic in topics) >= 8
+    assert len(topics) >= 150
+    assert min(len(topic.phrases) for topic in topics) >= 6
     assert len({topic.name for topic in topics}) == len(topics)
-    said = [phrase.casefold() for topic in topics for phrase in topic.phrases]
-    assert sorted({phrase for phrase in said if said.count(phrase) > 1}) == []
+    said = [
+        phrase.casefold().strip(" .?!")
+        for topic in topics
+        for phrase in (*topic.phrases, *topic.phrases_elsewhere)
+    ]
+    assert [phrase for phrase, times in Counter(said).items() if times > 1] == []
+
+
+def test_the_bank_stays_small_enough_to_be_packed_at_install() -> None:
+    assert sum(file.stat().st_size for file in bank_files()) < 1_000_000
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "pt", "it", "nl"])
+def test_common_topics_are_said_in_six_ways_in_each_language(language: str) -> None:
+    listed = read_wordings(FILE.parent / PHRASES / f"{language}.txt")
+    assert sum(len(wording.phrases) >= 6 for wording in listed.values()) >= 95
+    assert sum(bool(wording.called) for wording in listed.values()) >= 80
+
+
+def _bank(folder: Path, wider: str = "[w]", english: str = "# a\nbroken\n") -> Path:
+    topic = f"{{name: a, field: f, called: [b], wider: {wider}, resolvers: [c]}}"
+    (folder / "bank.yaml").write_text(f"fields: {{f: [F]}}\ntopics: [{topic}]\n", encoding="utf-8")
+    (folder / PHRASES).mkdir()
+    (folder / PHRASES / "en.txt").write_text(english, encoding="utf-8")
+    return folder / "bank.yaml"
 
 
 def test_a_topic_without_wider_names_is_refused(tmp_path: Path) -> None:
-    bank = tmp_path / "bank.yaml"
-    topic = "{name: a, field: f, called: [b], wider: [], resolvers: [c], en: [d]}"
-    bank.write_text(f"fields: {{f: [F]}}\ntopics: [{topic}]\n", encoding="utf-8")
     with pytest.raises(ValueError, match="topic 'a' lacks names"):
-        read_topics(bank)
+        read_topics(_bank(tmp_path, wider="[]"))
 
 
-def test_every_topic_says_something_in_another_language() -> None:
-    listed = yaml.safe_load(FILE.read_text(encoding="utf-8"))["topics"]
-    alone = [topic["name"] for topic in listed if not {"de", "fr", "es", "nl"} & topic.keys()]
-    # Words of some trades are English everywhere.
-    assert len(alone) <= 8
+def test_phrasings_of_an_unknown_topic_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'b' is no topic"):
+        read_topics(_bank(tmp_path, english="# a\nbroken\n# b\ndead\n"))
+
+
+def test_phrasings_before_any_topic_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'broken' comes before"):
+        read_topics(_bank(tmp_path, english="broken\n"))
+
+
+def test_names_in_other_languages_are_kept_apart_from_phrasings(tmp_path: Path) -> None:
+    path = _bank(tmp_path)
+    (tmp_path / PHRASES / "de.txt").write_text("# a\n= Defekt\nkaputt\n", encoding="utf-8")
+    (topic,) = read_topics(path)
+    assert (topic.called, topic.called_elsewhere) == (("b",), ("Defekt",))
+    assert (topic.phrases, topic.phrases_elsewhere) == (("broken",), ("kaputt",))
+
+
+def test_the_state_of_a_bank_follows_every_file_of_it(tmp_path: Path) -> None:
+    path = _bank(tmp_path)
+    before = bank_state(path)
+    (tmp_path / PHRASES / "de.txt").write_text("# a\nkaputt\n", encoding="utf-8")
+    assert bank_state(path) != before
+
+
+def test_a_bank_read_back_from_its_cache_finds_the_same_topics(tmp_path: Path) -> None:
+    class Sentences(HashedNgrams):
+        name = "use"
+
+    class English(HashedNgrams):
+        name = "minilm"
+
+    encoders = Encoders([English(), Sentences()])
+    path = _bank(tmp_path)
+    (tmp_path / PHRASES / "de.txt").write_text("# a\nder Drucker ist kaputt\n", encoding="utf-8")
+    texts = encoders.embed(["it is broken", "der Drucker ist kaputt"])
+    first = TopicBank(encoders, tmp_path, path)
+    assert np.load(tmp_path / CACHE_NAME)["part_minilm"].shape[0] == 5
+    assert np.load(tmp_path / CACHE_NAME)["part_use"].shape[0] == 6
+    again = TopicBank(encoders, tmp_path, path)
+    assert np.array_equal(first.similarity(texts), again.similarity(texts))
+    assert first.similarity(texts)[1, 0] > 0.5
+
+
+def test_words_speak_for_the_topics_whose_phrasings_have_them() -> None:
+    words = TopicWords([["the printer prints blank pages", "toner"], ["VPN drops", "Tunnel weg"]])
+    odds = words(["Drückt der PRINTER?", "my vpn again", "nothing of this kind", ""])
+    assert odds.argmax(axis=1).tolist()[:2] == [0, 1]
+    assert not odds[2:].any()
+
+
+def test_words_are_compared_without_accents_and_endings() -> None:
+    words = TopicWords([["téléphone cassé"], ["imprimante"]])
+    assert features("Téléphones") == ["telep"]
+    assert words(["deux telephones"]).argmax() == 0
 
 
 def test_shorthand_is_written_out_as_whole_words_only() -> None:

@@ -9,6 +9,7 @@ from triagedesk.classify import fitting
 from triagedesk.classify.fitting import Fitted, Lessons, fit_lessons
 from triagedesk.classify.lexical import Lexical
 from triagedesk.classify.logistic import fit
+from triagedesk.classify.nearest import nearness
 from triagedesk.classify.sparse import Mixed, Sparse
 from triagedesk.classify.stack import Stack
 
@@ -118,3 +119,35 @@ def test_of_many_corrections_a_quarter_is_left_out_and_asked(
     fitted = fit_lessons(lessons())
     assert len(fitted.right) == 6
     assert fitted.right.all()
+
+
+def test_a_text_is_compared_with_the_nearest_few_and_never_with_itself() -> None:
+    taught = lessons().vectors
+    likeness = taught @ taught.T
+    np.fill_diagonal(likeness, -9)
+    rows = np.arange(4, 9)
+    expected = np.sort(likeness[rows], axis=1)[:, -3:].mean(axis=1)
+    assert np.allclose(nearness(taught, taught, rows), expected, atol=1e-6)
+    assert nearness(taught, taught)[0] > expected.max()
+    assert nearness(taught[:1], taught[:1], np.array([0])).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "disagree", "enough"),
+    [
+        (1000, [], 1000),
+        (90, [], 0),
+        (150, [149], 149),
+        (1000, [300], 1000),
+        (1500, [300, 400, 700], 400),
+        (4000, [300, 2500], 4000),
+    ],
+)
+def test_a_first_look_may_disagree_once_and_once_in_a_thousand(
+    answers: int, disagree: list[int], enough: int
+) -> None:
+    confidence = np.linspace(1, 0.5, answers).astype(np.float32)
+    same = np.ones(answers, bool)
+    same[disagree] = False
+    least = fitting._sure(confidence, same)
+    assert int((confidence >= least).sum()) == enough

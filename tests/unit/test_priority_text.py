@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triagedesk.priority import Level, Priority, PriorityDecision, PriorityPolicy, prioritise
-from triagedesk.priority.phrases import READ_BODY
+from triagedesk.priority.phrases import READ_BODY, Words, fold
 
 POLICY = PriorityPolicy.default()
 
@@ -248,3 +248,15 @@ def test_words_in_any_order_are_read_and_quoted(text: str) -> None:
     found = read("", text)
     for quote in found.evidence:
         assert quote in text or quote.endswith("assumed: medium")
+
+
+@given(st.text(alphabet=st.sampled_from("aBtT1é\u0301ßſİK'’ .,_-\n"), max_size=40))
+def test_words_stand_where_they_say(text: str) -> None:
+    words = Words(text)
+    for place, word in enumerate(words.folded):
+        written = text[words.start(place) : words.end(place)]
+        assert fold(written.replace("'", "").replace("’", "")) == word
+    ends = [0, *(words.end(place) for place in range(len(words)))]
+    starts = [*(words.start(place) for place in range(len(words))), len(text)]
+    between = "".join(text[a:b] for a, b in zip(ends, starts, strict=True))
+    assert not any(char.isalnum() for char in between)

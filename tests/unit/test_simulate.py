@@ -20,6 +20,7 @@ from support.records import a_decision, a_ticket
 from triagedesk.agents import Agent, Shift, SkillNeed
 from triagedesk.assign import WorkItem
 from triagedesk.assign.commitment import CommitmentPolicy, interruption, next_for, who_begins
+from triagedesk.assign.tentative import TentativeBoard
 from triagedesk.cli import cli
 from triagedesk.errors import AgentsError, InputError, TicketsError
 from triagedesk.priority import Priority
@@ -29,6 +30,7 @@ from triagedesk.simulate.figures import estimate
 from triagedesk.simulate.floor import Floor
 from triagedesk.simulate.history import history_of, read_history
 from triagedesk.simulate.pull import Pull
+from triagedesk.simulate.push import Push
 from triagedesk.simulate.whatif import add_agents, with_shift, with_skill, without
 from triagedesk.simulate.world import build
 from triagedesk.simulating import SimulateOptions, simulate_desk
@@ -225,6 +227,83 @@ def test_the_simulator_decides_as_the_desk_would(case: tuple[Scenario, float, in
             stops = interruption(one, working, scenario.roster, **rules)
             column = pull._whom_to_interrupt(ticket)
             assert (None if column < 0 else world.agents[column]) == (stops and stops[0])
+
+
+@st.composite
+def shifts_at_work(draw: st.DrawFn) -> tuple[Scenario, float, list[int]]:
+    """A desk that commits early, hours after NOW, and how many tickets each agent has."""
+    hours = [ALWAYS, works(8, 14), works(14, 22), works(22, 24)]
+    roster = [
+        agent(
+            f"A{n}",
+            draw(st.dictionaries(st.sampled_from(SKILLS), st.integers(1, 10), max_size=2)),
+            shift=draw(st.sampled_from(hours)),
+            capacity=draw(st.sampled_from([2, 20])),
+        )
+        for n in range(draw(st.integers(1, 4)))
+    ]
+    items = [
+        arriving(
+            f"t{n:02}",
+            *draw(st.lists(st.sampled_from(SKILLS), max_size=2, unique=True)),
+            after=draw(st.sampled_from([0.0, 1.0, 2.5])),
+            sla=draw(st.sampled_from([2.0, 4.0, 9.0, 30.0])),
+            priority=draw(st.integers(1, 4)),
+        )
+        for n in range(draw(st.integers(1, 12)))
+    ]
+    has = [draw(st.integers(0, 3)) for _ in roster]
+    return desk(roster, items), draw(st.sampled_from([2.5, 4.0, 7.0])), has
+
+
+def works(first: int, last: int) -> Shift:
+    window = Window(opens=first * 3600, closes=last * 3600)
+    return Shift(time_zone="UTC", week=((window,),) * 7)
+
+
+@given(shifts_at_work())
+@settings(max_examples=50, deadline=None)
+def test_the_simulator_gives_out_as_a_desk_that_commits_early(
+    case: tuple[Scenario, float, list[int]],
+) -> None:
+    scenario, hours, has = case
+    world = build(scenario)
+    floor = Floor(world, world.actual)
+    items = {one.ticket_id: one for one in scenario.items}
+    now = NOW + hours * HOUR
+    floor.now = (now - min(one.created_at for one in scenario.items)) / HOUR
+    push = rules_of(Rule.SCORE, floor, scenario)
+    assert isinstance(push, Push)
+    roster = [one.on_shift(now) for one in scenario.roster]
+    tickets = list(range(len(world.ids)))
+    for column, one in enumerate(roster):
+        ends = one.shift_ends_at
+        floor.on[column] = ends is not None and ends > now
+        floor.shift_end[column] = floor.now + ((ends - now) / HOUR if ends else 99.0)
+        # Some agents have some of the tickets; each at most what is left.
+        mine = [tickets.pop(0) for _ in range(min(has[column], one.capacity, len(tickets)))]
+        push._own[column] = [(int(world.priority[ticket]), ticket) for ticket in mine]
+        push._waits[column] = len(mine)
+        roster[column] = replace(one, load=len(mine))
+    policy = scenario.assign_policy.for_early_commitment
+    for ticket in tickets:
+        given_ = TentativeBoard(roster, policy).place(items[world.ids[ticket]], now)
+        column = push.owner(ticket)
+        assert (None if column < 0 else world.agents[column]) == given_.agent_id
+    for column, one in enumerate(roster):
+        theirs = [items[world.ids[ticket]] for _, ticket in push._own[column]]
+        who = replace(one, shift_ends_at=None, load=0)
+        found = next_for(
+            who,
+            theirs,
+            roster,
+            policy=scenario.commitment,
+            assign_policy=policy,
+            now=now,
+            theirs=True,
+        )
+        chosen = push.next_of(column)
+        assert (None if chosen < 0 else world.ids[chosen]) == (found and found.item.ticket_id)
 
 
 def test_a_desk_without_agents_or_tickets_cannot_be_simulated() -> None:

@@ -37,16 +37,18 @@ def assign_batch(
     from triagedesk.assign.explain import explain, skill_gaps  # noqa: PLC0415
     from triagedesk.assign.roster import read_roster  # noqa: PLC0415
     from triagedesk.assign.solver import gap, solve  # noqa: PLC0415
+    from triagedesk.assign.waiting import Patience, floor_of  # noqa: PLC0415
     from triagedesk.assign.worth import Worth  # noqa: PLC0415
 
     if now.tzinfo is None:
         raise ValueError(f"now has no time zone: {now}")
     roster = read_roster(agents, now, policy)
-    classes = read_classes(items, roster, policy)
+    patience = Patience(floor_of(roster), policy, now)
+    classes = read_classes(items, roster, policy, patience=patience)
     worth = Worth(roster=roster, classes=classes, policy=policy)
     solution = solve(worth, time_limit)
     return BatchAssignment(
-        assignments=explain(items, worth, solution),
+        assignments=explain(items, worth, solution, patience),
         objective=solution.objective,
         bound=solution.bound,
         gap=gap(solution.objective, solution.bound),

@@ -13,9 +13,16 @@ import numpy as np
 
 from triagedesk.agents import SkillNeed
 from triagedesk.assign.records import AssignPolicy, WorkItem
-from triagedesk.assign.roster import ANY_GROUP, NO_SUCH_GROUP, Roster
-from triagedesk.assign.score import fallback_cost, fold, need_strength
+from triagedesk.assign.roster import NO_SUCH_GROUP, Roster, group_row
+from triagedesk.assign.score import (
+    deferral_cost,
+    fallback_cost,
+    fold,
+    need_strength,
+    waiting_cost,
+)
 from triagedesk.assign.tables import Flags, Floats, Ints
+from triagedesk.assign.waiting import Patience
 from triagedesk.errors import Problem, TicketsError
 from triagedesk.priority import order_key
 
@@ -28,8 +35,8 @@ NOBODY_STAYS: Mapping[str, tuple[str, float]] = MappingProxyType({})
 Profile = tuple[tuple[tuple[int, float], ...], float]
 #: (open agent, affinity 0-1, what staying with them is worth) by rising agent.
 Ties = tuple[tuple[int, float, float], ...]
-#: Profile number, priority, row of `members`, ties.
-Key = tuple[int, int, int, Ties]
+#: Profile number, priority, row of `members`, ties, whether it waits for a needed skill.
+Key = tuple[int, int, int, Ties, bool]
 #: Who may take a ticket that somebody declined: row of its group, and ids of who declined.
 Crew = tuple[int, tuple[str, ...]]
 
@@ -62,8 +69,12 @@ class Classes:
     members: Flags
     #: Those rows of `members` that come after the groups.
     crews: tuple[Crew, ...]
+    #: Whether a ticket rather waits than goes to someone without any needed skill.
+    waits: Flags
     #: Cost of going to someone without any needed skill; 0 where none is needed or none exists.
     fallback: Floats
+    #: Cost of staying without an agent.
+    deferral: Floats
     #: Affinity in four columns (class, open agent, 0-1, worth of staying), by rising class.
     affinity_row: Ints
     affinity_column: Ints
@@ -136,15 +147,19 @@ def read_classes(
     roster: Roster,
     policy: AssignPolicy,
     staying: Mapping[str, tuple[str, float]] = NOBODY_STAYS,
+    patience: Patience | None = None,
 ) -> Classes:
     """Merge tickets that need the same; raises TicketsError naming every ticket not valid.
 
-    `staying` says with whom a ticket is, by id, and what it is worth to leave it there.
+    `staying` says with whom a ticket is, by id, and what it is worth to leave it there; without
+    `patience` no ticket waits for somebody who is not there.
     """
     check_items(items)
     order = work_order(items)
     crews = _Crews(roster)
-    keys, members, profiles = _merge(items, order, crews, policy, staying)
+    keys, members, profiles = _merge(
+        items, order, crews, policy, staying=staying, patience=patience
+    )
     # Most needs first, so that the classes with a j-th need are always the first rows; then by
     # the first ticket in order of work, which does not depend on the order of the items.
     rows = sorted(range(len(keys)), key=lambda row: -len(profiles[keys[row][0]][0]))
@@ -156,6 +171,10 @@ def read_classes(
     group = np.array([key[2] for key in keys], np.int64)
     skill, strength, strengths, needs = _needs_tables([profiles[key[0]] for key in keys], roster)
     ties = [(row, *tie) for row, key in enumerate(keys) for tie in key[3]]
+    waits = np.array([key[4] for key in keys], np.bool_)
+    # Going to others is dearer than staying for one that waits, and staying as dear as it was.
+    leaving, waiting = deferral_cost(weight, policy), waiting_cost(weight, policy)
+    others = np.where(waits, leaving, fallback_cost(weight, policy))
     return Classes(
         order=np.array(order, np.int64)[rank],
         rank=rank,
@@ -169,7 +188,9 @@ def read_classes(
         group=group,
         members=crews.members(),
         crews=crews.made,
-        fallback=np.where(needs > 0, fallback_cost(weight, policy), 0.0),
+        waits=waits,
+        fallback=np.where(needs > 0, others, 0.0),
+        deferral=np.where(waits, waiting, leaving),
         affinity_row=np.array([tie[0] for tie in ties], np.int64),
         affinity_column=np.array([tie[1] for tie in ties], np.int64),
         affinity=np.array([tie[2] for tie in ties], np.float64),
@@ -182,7 +203,9 @@ def _merge(
     order: Sequence[int],
     crews: _Crews,
     policy: AssignPolicy,
+    *,
     staying: Mapping[str, tuple[str, float]],
+    patience: Patience | None,
 ) -> tuple[list[Key], list[list[int]], list[Profile]]:
     roster = crews.roster
     reader = _ProfileReader(roster, policy)
@@ -204,7 +227,8 @@ def _merge(
         ties: Ties = ()
         if item.affinity or item.ticket_id in staying:
             ties = _ties(item, roster.columns, staying.get(item.ticket_id, ("", 0.0)))
-        key = (profile, int(item.priority), group, ties)
+        waits = patience is not None and item.due_at is not None and patience.waits(item)
+        key = (profile, int(item.priority), group, ties, waits)
         places = classes.get(key)
         if places is None:
             classes[key] = [place]
@@ -245,13 +269,6 @@ class _ProfileReader:
         if read is None:
             read = self._known[key] = fold(need.skill), need_strength(need, self._policy)
         return read
-
-
-def group_row(group: str, roster: Roster) -> int:
-    """Row of a ticket's group; any group will do at a desk that keeps no groups at all."""
-    if not fold(group) or not roster.groups:
-        return ANY_GROUP
-    return roster.groups.get(fold(group), NO_SUCH_GROUP)
 
 
 class _Crews:

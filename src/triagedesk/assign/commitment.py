@@ -72,11 +72,13 @@ def next_for(
     policy: CommitmentPolicy,
     assign_policy: AssignPolicy,
     now: datetime,
+    theirs: bool = False,
 ) -> Commitment | None:
     """The waiting ticket this agent should begin now; None when there is none for them.
 
-    The agent's load is the work they have committed to: what is only tentatively theirs waits like
-    the rest and must not be counted, or it would keep them from beginning it.
+    What is `theirs` already is not left to others who know it better. The agent's load is the work
+    they have committed to: what is only tentatively theirs waits like the rest and must not be
+    counted, or it would keep them from beginning it.
     """
     if closed_reason(agent, now, assign_policy):
         return None
@@ -84,7 +86,7 @@ def next_for(
     skipped: dict[str, list[WorkItem]] = {}
     offers: list[_Offer] = []
     for item in waiting:
-        why = _gate(agent, item, desk, policy, now)
+        why = "" if theirs else _gate(agent, item, desk, policy, now)
         if why:
             skipped.setdefault(why, []).append(item)
         else:

@@ -78,10 +78,12 @@ class Crowd:
     def listed(self, who: Bits, most: int | None = None) -> list[Agent]:
         """A set as agents in order of name, at most so many."""
         found: list[Agent] = []
-        while who and (most is None or len(found) < most):
+        left = len(self.by_name) if most is None else most
+        while who and left:
             first = who & -who
             found.append(self.by_name[first.bit_length() - 1])
             who ^= first
+            left -= 1
         return found
 
 

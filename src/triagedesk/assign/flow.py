@@ -11,6 +11,7 @@ is one group's agents, which keeps the fallback at one arc a class instead of on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -49,6 +50,11 @@ class Network:
     slot_agent: Ints
     slot_cost: Floats
     tie_break: TieBreak
+
+    @cached_property
+    def value(self) -> Floats:
+        """What each pair is worth, in score."""
+        return self.worth.pairs(self.rows, self.columns)[2]
 
     def cost(self, score: Floats) -> Ints:
         """Score as parts of a unit of cost."""
@@ -116,7 +122,6 @@ def solve_flow(network: Network) -> Flow:
     first_pool, sink = classes + agents, classes + agents + len(group)
     every = np.arange(classes)
     room = np.bincount(network.slot_agent, minlength=agents)
-    _, _, value = worth.pairs(network.rows, network.columns)
     tail = [network.rows, every, every, pool_of + first_pool, network.slot_agent + classes]
     head = [
         network.columns + classes,
@@ -133,8 +138,8 @@ def solve_flow(network: Network) -> Flow:
         np.ones(len(network.slot_agent), np.int64),
     ]
     cost = [
-        -network.cost(value),
-        network.cost(deferral_cost(worth.classes.weight, worth.policy)),
+        -network.cost(network.value),
+        network.cost(worth.classes.deferral),
         network.cost(worth.classes.fallback),
         np.zeros(len(pool_of), np.int64),
         network.slot_costs(),

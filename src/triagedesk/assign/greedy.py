@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.score import slot_cost
 from triagedesk.assign.tables import Floats, Ints, Singles
 from triagedesk.assign.worth import BLOCK_CELLS, Worth
 
@@ -50,7 +50,7 @@ class _Desk:
         classes, roster = worth.classes, worth.roster
         rows = np.repeat(np.arange(len(classes)), classes.count)
         self.agent = agent.copy()
-        self._unassigned = -deferral_cost(classes.weight[rows], worth.policy)
+        self._unassigned = -classes.deferral[rows]
         taken = np.bincount(agent[agent >= 0], minlength=len(roster.open))
         self._room = roster.room - taken
         self._step = worth.policy.load / roster.capacity

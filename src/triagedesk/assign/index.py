@@ -34,6 +34,8 @@ INDEX_FORMAT = 1
 HOUR = timedelta(hours=1)
 #: An SLA is at least this long here: one of no length has no shares.
 SHORTEST_SLA = timedelta(minutes=1)
+#: Share of an SLA for which a ticket is left to those who know it.
+RELAXATION = 0.3
 MOST_HOURS = 100 * 366 * 24.0
 
 
@@ -52,7 +54,7 @@ class CommitmentPolicy:
     #: Below this proficiency an agent is skipped ...
     min_proficiency: float = 4.0
     #: ... until this share of the SLA has passed.
-    relaxation: float = 0.3
+    relaxation: float = RELAXATION
     #: Priorities that may interrupt work on P3 and P4; none by default.
     interrupt: frozenset[Priority] = frozenset()
     #: What full affinity adds to the index, as a share of it.

@@ -12,6 +12,7 @@ from triagedesk.assign.crowd import Kind
 from triagedesk.assign.reasons import Reasons
 from triagedesk.assign.records import AssignPolicy, WorkItem
 from triagedesk.assign.score import experience_part, skill_match
+from triagedesk.assign.waiting import Wait
 from triagedesk.assign.wording import Standing
 from triagedesk.tickets import Assignment, Candidate, Exclusion
 
@@ -32,6 +33,8 @@ class Case(NamedTuple):
     needs: Sequence[tuple[int, float]]
     #: Sum of all strengths.
     strengths: float
+    #: Cost of staying without an agent.
+    deferral: float
 
 
 @dataclass(slots=True)
@@ -106,15 +109,27 @@ class Teller:
     def deferred(self, case: Case) -> Pick:
         """What is said of tickets that stay in the queue."""
         why, change = self._reasons.deferral(case.kind, case.group)
-        cost = case.weight * self._policy.deferral
+        return self._left(case, f"Stays in the queue: {why}.", change)
+
+    def waiting(self, case: Case, wait: Wait | None) -> Pick:
+        """What is said of a ticket that waits for somebody who is not there; of one alone.
+
+        Where nobody at all could take it, that is what keeps it.
+        """
+        if wait is None or not self._reasons.somebody_free(case.kind):
+            return self.deferred(case)
+        why_not = self._reasons.no_fit(case.kind, case.group)
+        return self._left(case, wording.waits(wait, why_not), wording.WAIT_CHANGE)
+
+    def _left(self, case: Case, sentence: str, change: str) -> Pick:
         return Pick(
             agent=None,
-            before=f"Stays in the queue: {why}.",
+            before=sentence,
             behind="",
             would_change=change,
             exclusions=self._reasons.exclusions(case.kind, case.group, after_batch=True),
-            parts={"urgency": case.weight, "deferral": cost},
-            score=-cost,
+            parts={"urgency": case.weight, "deferral": case.deferral},
+            score=-case.deferral,
         )
 
     def known(self, case: Case, agent: Agent) -> list[tuple[int, int]]:
@@ -134,16 +149,18 @@ class Teller:
         skills: Sequence[tuple[int, int]],
         *,
         fits: bool,
+        hurried: bool,
         slot_price: float,
     ) -> Pick:
         """What is said of tickets that go to an agent, who `fits` by skill or as none is needed.
 
-        `skills` is what `known` says of the agent, `other` the runner-up.
+        `skills` is what `known` says of the agent, `other` the runner-up; `hurried` says that a
+        deadline kept them from waiting for somebody who fits.
         """
         before, behind, change = (
             self._by_skill(case, chosen, other, skills)
             if fits and case.needs
-            else self._by_load(case, chosen, other)
+            else self._by_load(case, chosen, other, hurried=hurried)
         )
         exclusions = self._reasons.exclusions(case.kind, case.group, after_batch=not fits)
         return Pick(
@@ -199,13 +216,14 @@ class Teller:
         return before, f"{after}; {why_not}.", change
 
     def _by_load(
-        self, case: Case, chosen: Standing, other: Standing | None
+        self, case: Case, chosen: Standing, other: Standing | None, *, hurried: bool
     ) -> tuple[str, str, str]:
         why_not = wording.by_load_phrase(chosen, other, alone=self._alone)
         behind = f"{wording.load_after(chosen, alone=self._alone)}; {why_not}."
         if case.needs:
             before = (
-                f"{chosen.agent.name} takes this as nobody with the skill can: "
+                f"{chosen.agent.name} takes this as nobody with the skill can"
+                f"{' soon enough' if hurried else ''}: "
                 f"{self._reasons.no_fit(case.kind, case.group)}; by load, with "
             )
             return before, behind, self._reasons.if_back(case.kind)

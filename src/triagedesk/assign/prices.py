@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from triagedesk.assign.flow import UNITS, Flow, Network
-from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.score import slot_cost
 from triagedesk.assign.tables import Floats, Ints, Singles
 from triagedesk.assign.worth import Worth
 
@@ -72,15 +72,14 @@ class _Graph:
             [network.rows, np.arange(classes), classes + np.searchsorted(groups, flow.pool_group)]
         )
         self._taker = np.concatenate([network.columns, self._agents + pool, flow.pool_agent])
-        value = worth.pairs(network.rows, network.columns)[2]
         fallback = network.cost(worth.classes.fallback)
         self._value = np.concatenate(
-            [network.cost(value), -fallback, np.zeros(len(flow.pool), np.int64)]
+            [network.cost(network.value), -fallback, np.zeros(len(flow.pool), np.int64)]
         )
         used = np.nonzero(np.concatenate([flow.pair, flow.pooled, flow.pool]))[0]
         self._used_giver, self._used_taker = self._giver[used], self._taker[used]
         self._used_value = self._value[used]
-        unassigned = -network.cost(deferral_cost(worth.classes.weight, worth.policy))
+        unassigned = -network.cost(worth.classes.deferral)
         self._least = self._with_pools(np.where(flow.deferred > 0, unassigned, FAR), FAR)
         self._most = self._with_pools(unassigned, -FAR)
 
@@ -165,7 +164,7 @@ def strongest(table: Floats | Singles, most: int) -> tuple[Ints, Ints]:
 def outside_gain(worth: Worth, price: Floats) -> Floats:
     """What a ticket of each class gains without a fit agent: through its pool or unassigned."""
     classes = worth.classes
-    unassigned = -deferral_cost(classes.weight, worth.policy)
+    unassigned = -classes.deferral
     groups, number = np.unique(classes.group, return_inverse=True)
     cheapest = np.where(worth.classes.members[groups], price, np.inf).min(axis=1, initial=np.inf)
     gain: Floats = np.maximum(unassigned, -classes.fallback - cheapest[number])

@@ -38,7 +38,7 @@ class Reasons:
         return members & ~crowd.declined(kind) if kind.declined else members
 
     def _listed(self, why: str, who: Bits) -> Exclusion:
-        named = tuple(agent.id for agent in self._crowd.listed(who, MOST_NAMED))
+        named = tuple([agent.id for agent in self._crowd.listed(who, MOST_NAMED)])
         return Exclusion(reason=why, agent_ids=named, count=who.bit_count())
 
     def _spelled(self, skills: Iterable[int]) -> str:
@@ -113,6 +113,10 @@ class Reasons:
             return f"Someone else who knows {skill}, with a free slot, could have come first."
         level, name, skill, why = best
         return f"{name} ({skill} {level}/10) could have it, but is excluded: {why}."
+
+    def somebody_free(self, kind: Kind) -> bool:
+        """Whether anybody who may take it has a slot left."""
+        return bool(self._members(kind) & ~self._crowd.full)
 
     def deferral(self, kind: Kind, group: str) -> tuple[str, str]:
         """Why a ticket stays in the queue, and what would change that."""

@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from triagedesk.agents import Agent
 from triagedesk.assign.knowledge import is_present
 from triagedesk.assign.records import AssignPolicy, WorkItem
 from triagedesk.assign.score import closed_reason, fold, is_here, levels_of, need_strength
+from triagedesk.assign.wording import waits
 from triagedesk.errors import AgentsError, Problem
+
+if TYPE_CHECKING:  # numpy is for desks that assign
+    from triagedesk.assign.waiting import Patience
 
 #: What a move must gain, in score: as much as a fifth of a full match of a P4 ticket.
 WORTH_IT = 0.2
@@ -41,6 +46,7 @@ class _Desk:
     #: How many tickets each agent has not begun.
     unstarted: Mapping[str, int]
     keeps_groups: bool
+    patience: Patience
 
 
 def rebalance(
@@ -63,8 +69,11 @@ def rebalance(
     agents = {agent.id: agent for agent in roster}
     has = {item.ticket_id: id_ for id_ in sorted(unstarted) for item in unstarted[id_]}
     items = [item for id_ in sorted(unstarted) for item in unstarted[id_]] + list(unassigned)
-    given = _assign_anew(items, _freed(unstarted, roster), has, policy=policy, now=now, gain=gain)
+    given, patience = _assign_anew(
+        items, _freed(unstarted, roster), has, policy=policy, now=now, gain=gain
+    )
     desk = _Desk(
+        patience=patience,
         policy=policy,
         now=now,
         unstarted={id_: len(mine) for id_, mine in unstarted.items()},
@@ -110,23 +119,25 @@ def _assign_anew(
     policy: AssignPolicy,
     now: datetime,
     gain: float,
-) -> list[tuple[WorkItem, str | None]]:
-    """Each ticket, in order of work, with the agent who should have it."""
+) -> tuple[list[tuple[WorkItem, str | None]], Patience]:
+    """Each ticket, in order of work, with the agent who should have it; and who waits."""
     # numpy and the solver are loaded by desks that assign, not by `triagedesk --help`.
     from triagedesk.assign.classes import read_classes, work_order  # noqa: PLC0415
     from triagedesk.assign.roster import read_roster  # noqa: PLC0415
     from triagedesk.assign.solver import solve  # noqa: PLC0415
+    from triagedesk.assign.waiting import Patience, floor_of  # noqa: PLC0415
     from triagedesk.assign.worth import Worth  # noqa: PLC0415
 
     table = read_roster(roster, now, policy)
     staying = {ticket_id: (agent_id, gain) for ticket_id, agent_id in has.items()}
-    classes = read_classes(items, table, policy, staying)
+    patience = Patience(floor_of(table), policy, now)
+    classes = read_classes(items, table, policy, staying, patience)
     solution = solve(Worth(roster=table, classes=classes, policy=policy))
     agents: dict[int, str | None] = {
         position: table.open[column].id if column >= 0 else None
         for position, column in zip(classes.order.tolist(), solution.agent.tolist(), strict=True)
     }
-    return [(items[position], agents[position]) for position in work_order(items)]
+    return [(items[position], agents[position]) for position in work_order(items)], patience
 
 
 def _keeps(agent: Agent, item: WorkItem, desk: _Desk) -> bool:
@@ -146,17 +157,28 @@ def _why(item: WorkItem, before: Agent | None, after: Agent | None, desk: _Desk)
     reason = _reason(before, item, desk)
     if not reason and before.load > before.capacity:
         reason = f"{before.load} of {before.capacity} open"
-    if after is None and reason:
-        return (
-            f"Back to the queue: {before.name} cannot keep it ({reason}), "
-            "and nobody else can take it."
-        )
     if after is None:
-        return f"Back to the queue: it makes room with {before.name} for what is more urgent."
+        return f"Back to the queue: {_handed_back(item, before, reason, desk)}"
     start = f"From {before.name} to {after.name}"
     if reason:
         return f"{start}: {before.name} cannot begin it ({reason})."
     return f"{start}: {_gain(item, before, after, desk)}."
+
+
+def _handed_back(item: WorkItem, before: Agent, reason: str, desk: _Desk) -> str:
+    """Why a ticket goes back to the queue."""
+    wait = desk.patience.wait(item)
+    if reason:
+        gone = f"{before.name} cannot keep it ({reason})"
+        return f"{gone}. {waits(wait)}" if wait else f"{gone}, and nobody else can take it."
+    if wait and not _knows(before, item):
+        return f"{before.name} does not know {wait.skill}. {waits(wait)}"
+    return f"it makes room with {before.name} for what is more urgent."
+
+
+def _knows(agent: Agent, item: WorkItem) -> bool:
+    levels = levels_of(agent)
+    return any(fold(need.skill) in levels for need in item.needs)
 
 
 def _gain(item: WorkItem, before: Agent, after: Agent, desk: _Desk) -> str:

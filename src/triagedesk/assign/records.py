@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -15,11 +15,13 @@ from triagedesk.priority import Priority
 from triagedesk.tickets import Assignment
 
 #: Raised when the meaning of a policy changes while its numbers stay the same.
-POLICY_FORMAT = 1
+POLICY_FORMAT = 2
 HIGHEST_WEIGHT = 1000
+#: How much more load weighs where tickets are committed early.
+EARLY = 6
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WorkItem:
     """One ticket to be given to someone."""
 
@@ -60,6 +62,10 @@ class AssignPolicy:
     min_shift: timedelta = timedelta(minutes=30)
     #: Confidences are rounded to this, so that tickets that need the same are one class.
     confidence_step: float = 0.05
+    #: Whether tickets wait for somebody with a needed skill as long as their SLA allows (waiting).
+    waits: bool = True
+    #: How long someone of proficiency 6 to 7 takes, for what waiting costs.
+    handling: timedelta = timedelta(minutes=45)
 
     def __post_init__(self) -> None:
         problems = [
@@ -72,6 +78,20 @@ class AssignPolicy:
         if problems:
             raise InputError("The assignment policy is not valid.", problems=problems)
 
+    @property
+    def for_early_commitment(self) -> AssignPolicy:
+        """The same for a desk where a ticket is an agent's at once, and waits behind their others.
+
+        There load weighs six times as much (in simulation, 3 to 8 did about as well), and what
+        must be dearer than load in proportion.
+        """
+        return replace(
+            self,
+            load=EARLY * self.load,
+            fallback=self.fallback + (EARLY - 1) * self.load / min(self.urgency),
+            deferral=self.deferral + 2 * (EARLY - 1) * self.load / min(self.urgency),
+        )
+
     def _numbers(self) -> list[tuple[str, float]]:
         names = ("best_skill_share", "load", "affinity", "fallback", "deferral", "confidence_step")
         numbers = [(name, float(getattr(self, name))) for name in names]
@@ -82,6 +102,7 @@ class AssignPolicy:
         least = min(self.urgency)
         gain = self.affinity + self.load / least if least else math.inf
         rules = (
+            ("handling", self.handling > timedelta(0), "must be above 0"),
             (
                 "urgency",
                 len(self.urgency) == len(Priority) and least > 0,

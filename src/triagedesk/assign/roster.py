@@ -102,6 +102,13 @@ def lay_out(
     )
 
 
+def group_row(group: str, roster: Roster) -> int:
+    """Row of a ticket's group; any group will do at a desk that keeps no groups at all."""
+    if not fold(group) or not roster.groups:
+        return ANY_GROUP
+    return roster.groups.get(fold(group), NO_SUCH_GROUP)
+
+
 def check_agents(agents: Sequence[Agent]) -> None:
     """Raise AgentsError with every agent that cannot be right."""
     problems: list[Problem] = []

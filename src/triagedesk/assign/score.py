@@ -12,6 +12,7 @@ Parts: what giving a ticket to an agent is worth
     affinity_value    keeping it with someone who knows the matter
     slot_cost         each further ticket of an agent costs more
     fallback_cost     going to someone without a needed skill
+    waiting_cost      staying until somebody with the skill is there
     deferral_cost     staying without an agent
     experience_part   only ever breaks ties
 
@@ -113,6 +114,11 @@ def slot_cost(load: Number, capacity: Number, policy: AssignPolicy) -> Number:
 def fallback_cost(weight: Number, policy: AssignPolicy) -> Number:
     """Cost of going to someone without any needed skill (number or array)."""
     return weight * policy.fallback
+
+
+def waiting_cost(weight: Number, policy: AssignPolicy) -> Number:
+    """Cost of waiting for somebody with a needed skill: what going to others costs that do not."""
+    return fallback_cost(weight, policy)
 
 
 def deferral_cost(weight: Number, policy: AssignPolicy) -> Number:

@@ -16,7 +16,7 @@ import numpy as np
 from triagedesk.assign.flow import Flow, Network, slots, solve_flow, tie_break
 from triagedesk.assign.greedy import assign_greedily
 from triagedesk.assign.prices import agent_prices, outside_gain, price_out, strongest
-from triagedesk.assign.score import deferral_cost, slot_cost
+from triagedesk.assign.score import slot_cost
 from triagedesk.assign.tables import Flags, Floats, Ints, distinct, places, runs
 from triagedesk.assign.worth import Worth
 
@@ -207,10 +207,9 @@ def _joined(agents: int, rows: Ints, columns: Ints) -> tuple[Ints, Ints]:
 def _kept_gain(network: Network, price: Floats) -> Floats:
     """What a ticket of each class gains at most by what is in the network."""
     gain = outside_gain(network.worth, price)
-    _, _, worth = network.worth.pairs(network.rows, network.columns)
     if len(network.rows):
         start = runs(network.rows)
-        best = np.maximum.reduceat(worth - price[network.columns], start)
+        best = np.maximum.reduceat(network.value - price[network.columns], start)
         rows = network.rows[start]
         gain[rows] = np.maximum(gain[rows], best)
     return gain
@@ -222,8 +221,7 @@ def deal(network: Network, flow: Flow) -> Ints:
     Better is the higher match, then the smaller id. Tickets in a pool are dealt in order of work
     to the agents with least load first.
     """
-    worth, classes = network.worth, network.worth.classes
-    _, _, value = worth.pairs(network.rows, network.columns)
+    worth, classes, value = network.worth, network.worth.classes, network.value
     used = np.nonzero(flow.pair)[0]
     used = used[np.lexsort((network.columns[used], -value[used], network.rows[used]))]
     agent = np.full(len(classes.order), -1, np.int64)
@@ -258,5 +256,5 @@ def objective(worth: Worth, agent: Ints) -> float:
     _, _, value = worth.pairs(rows[given], agent[given])
     taken = np.bincount(agent[given], minlength=len(roster.open))
     load = taken * slot_cost(roster.load + (taken - 1) / 2, roster.capacity, worth.policy)
-    unassigned = deferral_cost(classes.weight[rows[~given]], worth.policy)
+    unassigned = classes.deferral[rows[~given]]
     return float(value.sum() - load.sum() - unassigned.sum())

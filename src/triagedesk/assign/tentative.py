@@ -16,11 +16,12 @@ from triagedesk.assign.flow import UNITS
 from triagedesk.assign.picks import Case, Teller
 from triagedesk.assign.reasons import Reasons
 from triagedesk.assign.records import AssignPolicy, WorkItem
-from triagedesk.assign.roster import UNLIMITED, Roster, check_agents, lay_out
-from triagedesk.assign.score import closed_reason, fold, slot_cost
+from triagedesk.assign.roster import UNLIMITED, Roster, check_agents, group_row, lay_out
+from triagedesk.assign.score import closed_reason, fold, slot_cost, waiting_cost
 from triagedesk.assign.solver import EXACT, Solution
 from triagedesk.assign.standings import AfterBatch, after_batch, pairs_dealt
 from triagedesk.assign.tables import Floats
+from triagedesk.assign.waiting import Floor, Patience
 from triagedesk.assign.wording import Standing
 from triagedesk.assign.worth import Worth
 from triagedesk.errors import NotFoundError
@@ -30,6 +31,7 @@ from triagedesk.tickets import Assignment
 ONLINE = "online"
 _MOMENT = timedelta(microseconds=1)
 NOBODY: tuple[str, ...] = ()
+_ONLY = np.zeros(1, np.int64)
 
 
 class TentativeBoard:
@@ -56,7 +58,7 @@ class TentativeBoard:
         a ticket with impossible numbers.
         """
         tables = self._at(now)
-        assignment = tables.place(item)
+        assignment = tables.place(item, now)
         if assignment.agent_id is not None:
             self._count(assignment.agent_id, 1, now)
         return assignment
@@ -184,7 +186,7 @@ class _Tables:
             ):
                 heapq.heappush(self._shifts, (moment, agent.id))
 
-    def place(self, item: WorkItem) -> Assignment:
+    def place(self, item: WorkItem, now: datetime) -> Assignment:
         """The answer for one ticket; nothing changes."""
         roster = self._roster
         classes = read_classes([item], roster, self._policy)
@@ -196,6 +198,12 @@ class _Tables:
         )
         gap = bool(missing) and not case.needs
         column = self._best(worth)
+        if column < 0 or not worth.fit(_ONLY, np.array([column], np.int64))[0]:
+            wait = self._patience(now).wait(item)
+            if wait is not None:
+                case = case._replace(deferral=waiting_cost(case.weight, self._policy))
+                pick = self._told(full=0).waiting(case, wait)
+                return pick.assignment(item, 0, missing, gap=gap, optimal=True)
         if column < 0:
             pick = self._told(full=0).deferred(case)
             return pick.assignment(item, 0, missing, gap=gap, optimal=True)
@@ -217,9 +225,27 @@ class _Tables:
             other,
             skills,
             fits=pairs.fit[0],
+            hurried=self._policy.waits and item.due_at is not None,
             slot_price=float(solution.price[column]),
         )
         return pick.assignment(item, load, missing, gap=gap, optimal=True)
+
+    def _patience(self, now: datetime) -> Patience:
+        """Who waits, as things are; asked for only where nobody with the skill is open."""
+        roster, crowd = self._roster, self._crowd
+
+        def holders(skill: str) -> list[tuple[Agent, int]]:
+            row = roster.skills.get(skill)
+            who = [] if row is None else crowd.listed(crowd.holders[row])
+            return [(self._agents[one.id], self._levels[one.id][row or 0]) for one in who]
+
+        def least_load(item: WorkItem) -> int | None:
+            may = roster.members[group_row(item.group, roster)] & self._open
+            may[[roster.columns[id_] for id_ in item.declined_by if id_ in roster.columns]] = False
+            return int(roster.load[may].min()) if may.any() else None
+
+        floor = Floor(holders=holders, least_load=least_load, keeps_groups=bool(roster.groups))
+        return Patience(floor, self._policy, now)
 
     def _best(self, worth: Worth) -> int:
         """Column of the agent with the highest score, compared as the solver does; -1 for none.
@@ -254,6 +280,7 @@ class _Tables:
             weight=float(classes.weight[0]),
             needs=tuple(zip(skills, classes.strength[0, :needs].tolist(), strict=True)),
             strengths=float(classes.strengths[0]) if item.needs else 0.0,
+            deferral=float(classes.deferral[0]),
         )
 
     def _standing(

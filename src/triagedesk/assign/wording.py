@@ -7,15 +7,20 @@ agent's load come in two halves, so that tickets alike share them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import UTC
+from typing import TYPE_CHECKING, NamedTuple
 
 from triagedesk.agents import Agent
 from triagedesk.tickets import Candidate
+
+if TYPE_CHECKING:  # it loads numpy, which whoever waits has loaded
+    from triagedesk.assign.waiting import Wait
 
 #: Differences in score below this are none: the solver counts in millionths.
 LEVEL = 2e-6
 STRONG, FAIR = 7, 4
 GAP_CHANGE = "Someone with that skill would come first."
+WAIT_CHANGE = "Somebody with the skill who is free before that gets it at once."
 
 
 class Standing(NamedTuple):
@@ -71,6 +76,22 @@ def with_gap(sentence: str, missing: Sequence[str], *, whole: bool) -> str:
     if whole:
         return f"Nobody on the roster has {names}: {sentence}"
     return f"{sentence[:-1]}; nobody on the roster has {names}."
+
+
+def waits(wait: Wait, why_not: str = "") -> str:
+    """For whom a ticket waits and until when; `why_not` is why nobody with the skill can now."""
+    until = f"{wait.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    name, now = wait.agent.name, "nobody with the skill can take it now"
+    now = f"{now} ({why_not})" if why_not else now
+    if wait.why:
+        return (
+            f"Waits until {until} at most for somebody who knows {wait.skill}, "
+            f"{name} ({wait.level}/10, {wait.why}) before others: {now}."
+        )
+    begins = f"Waits for {name} ({wait.skill} {wait.level}/10), whose shift begins {until}"
+    if wait.late:
+        return f"{begins}: late, but nobody without the skill would make it either, and {now}."
+    return f"{begins}, in time for its SLA: {now}."
 
 
 def skill_phrase(

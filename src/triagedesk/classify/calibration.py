@@ -13,6 +13,8 @@ Floats = NDArray[np.float32]
 MARGIN = 0.02
 #: Corrections needed before a threshold is believed, and how many it must let through.
 ENOUGH, ENOUGH_KEPT = 100, 30
+#: Share of corrections, the least familiar, like which a ticket is for people to see.
+UNFAMILIAR = 0.02
 #: Before that: added to the promise. Zero-shot must also know the entry (see `zeroshot.known`).
 UNMEASURED_MARGIN = 0.02
 
@@ -60,3 +62,14 @@ def measured(promised: float, confidence: Floats, right: NDArray[np.bool_]) -> T
         f"threshold {value:.2f} for a precision of {promised:.0%}, lets {kept:.0%} through ({on})"
     )
     return Threshold(value=value, measured_on=len(right), reason=reason)
+
+
+def unfamiliar_below(familiar: Floats) -> float:
+    """How familiar a ticket must be to need no person, by how familiar corrections were unseen.
+
+    The threshold above is measured on tickets of the catalog. One that belongs to none of its
+    entries is in no such measure; it is told by being unlike what was answered before.
+    """
+    if len(familiar) < ENOUGH:
+        return float("-inf")
+    return float(np.quantile(familiar, UNFAMILIAR))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 
-from triagedesk.catalog import Label, normalise
+from triagedesk.catalog import Label
 from triagedesk.classify.trim import readable
 
 #: A model is fitted anew when there are so many times the corrections of the last time.
@@ -51,7 +52,8 @@ class Correction:
 
 def text_key(text: str) -> str:
     """Hash of what a model reads of a text, whatever its case and spacing."""
-    return _key(_readable(text))
+    # Nothing is remembered: most texts asked about come once.
+    return _hashed(readable(*_parts(text)))
 
 
 def _readable(text: str) -> str:
@@ -71,7 +73,13 @@ def _parts(text: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=16_384)
 def _key(text: str) -> str:
-    return hashlib.sha256(normalise(text).encode()).hexdigest()
+    return _hashed(text)
+
+
+def _hashed(text: str) -> str:
+    # As names are compared, but not by way of their cache: texts in it would be many megabytes.
+    same = unicodedata.normalize("NFC", " ".join(text.split()).casefold())
+    return hashlib.sha256(same.encode()).hexdigest()
 
 
 def in_order(corrections: Sequence[Correction]) -> tuple[Correction, ...]:

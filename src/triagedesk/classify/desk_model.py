@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, normalise
-from triagedesk.classify.calibration import Threshold, measured, unmeasured
+from triagedesk.classify.calibration import Threshold, measured, unfamiliar_below, unmeasured
 from triagedesk.classify.corrections import (
     Correction,
     digest,
@@ -24,11 +24,12 @@ from triagedesk.classify.encoders import Encoders
 from triagedesk.classify.fitting import FIT_VERSION, Fitted, Lessons, fit_lessons
 from triagedesk.classify.logistic import log_softmax
 from triagedesk.classify.memory import Memory, Remembered, measure_agreement
+from triagedesk.classify.nearest import familiarity
 from triagedesk.classify.occlusion import NEAREST, Explanation, Neighbour, deciding_phrases
 from triagedesk.classify.shelf import Shelf
 from triagedesk.classify.stack import Stack
 from triagedesk.classify.topics import TopicBank
-from triagedesk.classify.zeroshot import ZeroShot
+from triagedesk.classify.zeroshot import Scores, ZeroShot
 from triagedesk.tickets import Alternative
 
 Floats = NDArray[np.float32]
@@ -40,6 +41,8 @@ ZERO_SHOT_TEMPERATURE = 0.5
 FIRST_LOOK_SUFFICES = 0.65
 #: Likeness to every entry, to every topic and to every correction below which a ticket is foreign.
 FOREIGN_ENTRY, FOREIGN_CORRECTION = 0.14, 0.45
+#: What a ticket says that some entry is for, by the topic bank, above which it is not foreign.
+OFFERED = 0.3
 
 #: Other labels named in an explanation.
 ALTERNATIVES = 4
@@ -53,6 +56,8 @@ class Opinion:
     logits: Floats
     #: True where a ticket is like nothing the catalog or the corrections know.
     foreign: NDArray[np.bool_]
+    #: True where a ticket is less like what was answered before than nearly all of that is.
+    unfamiliar: NDArray[np.bool_]
     #: For each ticket a correction of nearly the same text, if any.
     near: tuple[Remembered | None, ...]
 
@@ -92,6 +97,7 @@ class DeskModel:
         self._memory: Memory | None = None
         self._stack: Stack | None = None
         self._ahead: Callable[[], Fitted] | None = None
+        self._familiar_from = self._quick_familiar_from = float("-inf")
         self.threshold: Threshold = unmeasured(promised, 0)
         if corrections:
             self._learn(catalog, in_order(corrections), promised, shelf or Shelf())
@@ -106,21 +112,37 @@ class DeskModel:
         A first look by the quick encoder decides what is plain; the rest is read by all.
         """
         logits, foreign, sure, near = self._first_look(texts)
+        unfamiliar = np.zeros(len(texts), bool)
         unsure = np.flatnonzero(~sure)
         if len(unsure):
             rest = [texts[row] for row in unsure.tolist()]
             embedded = self._encoders.embed(rest)
             scores = self._zero_shot.score(embedded, rest)
-            foreign[unsure] = (scores.fit < FOREIGN_ENTRY) & (not self._zero_shot.has_rest)
+            foreign[unsure] = self._foreign(scores)
             logits[unsure] = scores.logits * np.float32(ZERO_SHOT_TEMPERATURE)
             if self._stack is not None and self._memory is not None:
                 logits[unsure] = self._stack(embedded.joined, rest, scores.logits)
-                foreign[unsure] &= self._memory.nearest(embedded) < FOREIGN_CORRECTION
-                for row, found in zip(
-                    unsure.tolist(), self._memory.near(embedded, rest), strict=True
-                ):
+                same, nearness = self._memory.near(embedded, rest)
+                familiar = familiarity(nearness, logits[unsure].max(axis=1))
+                foreign[unsure] &= nearness < FOREIGN_CORRECTION
+                unfamiliar[unsure] = familiar < self._familiar_from
+                for row, found in zip(unsure.tolist(), same, strict=True):
                     near[row] = found
-        return Opinion(logits=logits, foreign=foreign, near=tuple(near))
+        return Opinion(logits=logits, foreign=foreign, unfamiliar=unfamiliar, near=tuple(near))
+
+    def familiarity(self, texts: Sequence[str]) -> Floats:
+        """How like the catalog, or what was answered before, each text is; the higher the liker.
+
+        Tells tickets that belong to no entry from those that do, within one model: with
+        corrections and without are two scales.
+        """
+        embedded = self._encoders.embed(texts)
+        scores = self._zero_shot.score(embedded, texts)
+        if self._stack is None or self._memory is None:
+            return scores.fit
+        _, nearness = self._memory.near(embedded, texts)
+        certainty = self._stack(embedded.joined, texts, scores.logits).max(axis=1)
+        return familiarity(nearness, certainty)
 
     def _first_look(
         self, texts: Sequence[str]
@@ -135,20 +157,27 @@ class DeskModel:
         if self._stack is not None and self._memory is not None:
             logits = self._stack.first_look(embedded.joined, texts)
             enough = self._stack.first_look_suffices
-            near = self._memory.near(embedded, texts)
+            near, nearness = self._memory.near(embedded, texts)
+            familiar = familiarity(nearness, logits.max(axis=1)) >= self._quick_familiar_from
         else:
             scores = self._zero_shot.score(embedded, texts)
-            foreign = (scores.fit < FOREIGN_ENTRY) & (not self._zero_shot.has_rest)
+            foreign = self._foreign(scores)
             logits = scores.logits * np.float32(ZERO_SHOT_TEMPERATURE)
-            enough = FIRST_LOOK_SUFFICES
+            enough, familiar = FIRST_LOOK_SUFFICES, np.ones(len(texts), bool)
         chances = np.exp(log_softmax(logits)).max(axis=1)
-        sure = chances >= enough
+        sure = (chances >= enough) & familiar
         # What looks like an earlier correction is read by all before it is called the same.
         sure &= np.array([found is None for found in near])
         if self._stack is None:
             # MiniLM has nothing to add on other languages.
             sure |= embedded.english == 0
         return logits, foreign, sure, near
+
+    def _foreign(self, scores: Scores) -> NDArray[np.bool_]:
+        """Texts like no entry and about nothing that one is for, in a catalog without a rest."""
+        if self._zero_shot.has_rest:
+            return np.zeros(len(scores.fit), bool)
+        return (scores.fit < FOREIGN_ENTRY) & (scores.offered < OFFERED)
 
     def exact(self, key: str) -> Remembered | None:
         """The correction of this very text, if any."""
@@ -234,6 +263,8 @@ class DeskModel:
             np.concatenate([self._classes(known), owners]),
             len(known),
         )
+        self._familiar_from = unfamiliar_below(fitted.familiar)
+        self._quick_familiar_from = unfamiliar_below(fitted.quick_familiar)
         self.threshold = measured(promised, fitted.confidence, fitted.right)
 
     def fit_ahead(self) -> None:

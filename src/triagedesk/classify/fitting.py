@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from triagedesk.classify.lexical import Lexical
 from triagedesk.classify.logistic import Logistic, fit, log_softmax, minimise
+from triagedesk.classify.nearest import familiarity, nearness, neighbours
 from triagedesk.classify.sparse import Sparse
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,7 @@ Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
 #: Changes whenever the same corrections may give another model.
-FIT_VERSION = "2"
+FIT_VERSION = "3"
 #: Weights of zero-shot, vectors, words, neighbours and class frequency before anything is learned
 #: about them, with some corrections per class; and with next to none.
 PRIOR = np.array([0.3, 1.2, 0.4, 0.3, 0.1], np.float32)
@@ -36,11 +37,11 @@ VECTOR_STRENGTHS, WORD_STRENGTH = (3.0, 30.0), 20.0
 VECTOR_STEPS, WORD_STEPS = 60, 30
 #: Corrections per class from which both penalties are tried.
 ENOUGH_TO_CHOOSE = 8
-NEIGHBOURS, NEIGHBOUR_STEEPNESS, NEIGHBOUR_FLOOR = 10, 20.0, 0.02
 #: Weights of quick vectors and words in the first look, before anything is learned about them.
 QUICK_PRIOR = np.array([1.2, 0.4], np.float32)
-#: How often the first look must agree with the whole stack, measured on at least so many.
-AGREEMENT, ENOUGH_AGREED = 0.995, 100
+#: Disagreements of the first look with the whole stack that are borne: a share of few answers
+#: measured, of many a share and one more. Measured on at least so many.
+BORNE_OF_FEW, BORNE, ENOUGH_AGREED = 0.005, 0.001, 100
 #: Up to so many rows words are fitted in compact form, with so many features at most.
 COMPACT_UP_TO, COMPACT_FEATURES = 2_500, 800
 #: Up to so many corrections each is asked out of fold; beyond, a quarter of them are enough.
@@ -85,6 +86,9 @@ class Fitted:
     #: Corrections asked out of fold: the confidence of the answer, and whether it was right.
     confidence: Floats
     right: Marks
+    #: How familiar they were (see `familiarity`), by all vectors and by the quick ones alone.
+    familiar: Floats
+    quick_familiar: Floats
     #: How often nearly identical corrections say the same.
     agreement: float = 0.95
 
@@ -102,6 +106,8 @@ class Fitted:
             "first_look_suffices": np.array(self.first_look_suffices),
             "confidence": self.confidence,
             "right": self.right,
+            "familiar": self.familiar,
+            "quick_familiar": self.quick_familiar,
             "agreement": np.array(self.agreement),
         }
 
@@ -122,6 +128,8 @@ class Fitted:
             first_look_suffices=float(arrays["first_look_suffices"]),
             confidence=arrays["confidence"],
             right=arrays["right"],
+            familiar=arrays["familiar"],
+            quick_familiar=arrays["quick_familiar"],
             agreement=float(arrays["agreement"]),
         )
 
@@ -165,7 +173,7 @@ class _Fitting:
         )
         weights = _weigh(opinions, y, len(self._y) / self._classes)
         chances = np.exp(log_softmax(opinions @ weights))
-        by_quick, quick_weights, suffices = self._fit_first_look(words_out, chances)
+        by_quick, quick_weights, suffices, first = self._fit_first_look(words_out, chances)
         return Fitted(
             by_vectors=by_vectors,
             by_words=by_words,
@@ -176,7 +184,14 @@ class _Fitting:
             first_look_suffices=suffices,
             confidence=chances.max(axis=1),
             right=chances.argmax(axis=1) == y,
+            familiar=self._familiar(lessons.vectors, chances),
+            quick_familiar=self._familiar(lessons.quick_vectors, first),
         )
+
+    def _familiar(self, vectors: Floats, chances: Floats) -> Floats:
+        """How familiar the corrections asked are to all others."""
+        nearest = nearness(vectors, vectors, np.flatnonzero(self._asked))
+        return familiarity(nearest, np.log(chances.max(axis=1)))
 
     def _out_of_fold(
         self, x: Floats, strength: float, starts: Sequence[Logistic | None]
@@ -205,8 +220,10 @@ class _Fitting:
         _, strength, models, out = min(tried, key=lambda attempt: attempt[:2])
         return self._dense(x, self._all_y, strength, models[0]), out
 
-    def _fit_first_look(self, words_out: Floats, chances: Floats) -> tuple[Logistic, Floats, float]:
-        """The first look's model and weights, and when it says what the whole stack says."""
+    def _fit_first_look(
+        self, words_out: Floats, chances: Floats
+    ) -> tuple[Logistic, Floats, float, Floats]:
+        """The first look's model and weights, when it says what the whole does, and its answers."""
         lessons = self._lessons
         x = np.vstack([lessons.quick_vectors, lessons.catalog_quick_vectors])
         strength = VECTOR_STRENGTHS[-1]
@@ -216,7 +233,7 @@ class _Fitting:
         first = np.exp(log_softmax(opinions @ weights))
         same = first.argmax(axis=1) == chances.argmax(axis=1)
         model = self._dense(x, self._all_y, strength, models[0])
-        return model, weights, _sure(first.max(axis=1), same)
+        return model, weights, _sure(first.max(axis=1), same), first
 
     def _dense(self, x: Floats, y: Ints, strength: float, start: Logistic | None) -> Logistic:
         return fit(x, y, self._classes, strength=strength, steps=VECTOR_STEPS, start=start)
@@ -251,33 +268,6 @@ class _Fitting:
 
     def _with_catalog(self, rows: Marks) -> Marks:
         return np.concatenate([rows, np.ones(len(self._lessons.catalog_classes), bool)])
-
-
-def neighbours(
-    queries: Floats, known: Floats, y: Ints, classes: int, leave_out: Ints | None = None
-) -> Floats:
-    """Log shares of the classes among the nearest corrections, by nearness.
-
-    With `leave_out`, the rows of `known` asked about: none is its own neighbour.
-    """
-    asked = queries if leave_out is None else queries[leave_out]
-    out = np.zeros((len(asked), classes), np.float32)
-    most = min(NEIGHBOURS, len(y) - (leave_out is not None))
-    for start in range(0, len(asked), 512):
-        near = asked[start : start + 512] @ known.T
-        rows = np.arange(len(near))
-        if leave_out is not None:
-            near[rows, leave_out[start : start + 512]] = -9
-        nearest = np.argpartition(-near, most - 1, axis=1)[:, :most]
-        weight = np.exp(NEIGHBOUR_STEEPNESS * (np.take_along_axis(near, nearest, 1) - 1))
-        np.add.at(
-            out[start : start + 512],
-            (np.repeat(rows, most), y[nearest].ravel()),
-            weight.ravel(),
-        )
-    return np.asarray(
-        np.log(out / (out.sum(axis=1, keepdims=True) + 1e-9) + NEIGHBOUR_FLOOR), np.float32
-    )
 
 
 def class_frequency(y: Ints, classes: int) -> Floats:
@@ -345,8 +335,10 @@ def _compact(matrix: Sparse) -> tuple[Floats, Floats]:
 
 def _sure(confidence: Floats, same: NDArray[np.bool_]) -> float:
     order = np.argsort(-confidence, kind="stable")
-    agreement = np.cumsum(same[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(agreement >= AGREEMENT)
+    counted = np.arange(1, len(order) + 1)
+    good = np.flatnonzero(
+        np.cumsum(~same[order]) <= np.minimum(BORNE_OF_FEW * counted, 1 + BORNE * counted)
+    )
     if len(good) == 0 or good[-1] + 1 < ENOUGH_AGREED:
         return 2.0
     return float(confidence[order[good[-1]]])

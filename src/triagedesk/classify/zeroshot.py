@@ -27,7 +27,10 @@ WORD_WEIGHT = 1.0
 #: What the topic bank counts, and the share of it spread over all entries.
 TOPIC_WEIGHT, TOPIC_FLOOR = 1.8, 0.01
 #: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
-TOPIC_FIT, TOPIC_SOFTNESS = 0.33, 0.03
+TOPIC_FIT, TOPIC_SOFTNESS = 0.38, 0.03
+#: What a topic that fits no entry counts beside one that does: a desk is asked about what its
+#: catalog offers.
+UNOFFERED = 0.1
 #: What a topic's catalog names and its tickets' wording count in its likeness to an entry.
 CALLED, PHRASED = 0.8, 0.5
 #: What a wider name loses against one that tells more apart; what a part of an entry's name and
@@ -39,13 +42,16 @@ RIVALRY = 0.5
 TOPIC_STEEPNESS, SCOPE_STEEPNESS = 14.0, 30.0
 #: What likeness of a topic's field to a residual class counts.
 FIELD = 0.6
+#: Topics every desk is asked about, whatever its catalog says.
+ALWAYS_ASKED = frozenset({"complaint or thanks", "training", "project and consulting"})
 #: Likeness of any topic to the rest of everything.
 NO_SCOPE = 0.28
 #: Likeness to a topic from which an entry's meaning is plain, and lead over the next entry.
 KNOWN, APART = 0.6, 0.1
-#: Mean likeness of entries to the topics nearest by name, below which a catalog counts as muddled.
-#: Catalogs of ours with plain names have 0.89 to 0.97; eight vague ones of a public set 0.76.
-PLAIN_CATALOG = 0.85
+#: How much likelier, on average, entries are called by a topic's names than by those of a whole
+#: field ("Hardware", "Access"), below which a catalog counts as muddled. Catalogs with names of
+#: their own, English or not, have 0.50 to 0.59; eight vague entries of a public set 0.19.
+PLAIN_CATALOG = 0.4
 #: What a residual class has over the mean likeness of specific entries, and what likeness to its
 #: scope adds; NO_SCOPE_LIKENESS stands for the latter in the rest of everything.
 RESIDUAL_OFFSET, RESIDUAL_SCOPE, NO_SCOPE_LIKENESS = 0.0, 0.7, 0.02
@@ -65,6 +71,8 @@ class Scores:
     logits: Floats
     #: How well the best specific entry fits each text, -1 to 1.
     fit: Floats
+    #: How surely each text is about something that an entry is for, 0 to 1.
+    offered: Floats
 
 
 class ZeroShot:
@@ -79,12 +87,12 @@ class ZeroShot:
         self.specific = np.array([kind is None for kind in self.residuals], bool)
         texts, owners, weights = _prototypes(entries, self.residuals)
         self._texts = texts
-        self._prototypes = encoders.embed(texts)
+        self._prototypes = encoders.embed_keys(texts)
         self._mix = np.zeros((len(texts), len(entries)), np.float32)
         self._mix[np.arange(len(texts)), owners] = weights
         examples = [(i, text) for i, entry in enumerate(entries) for text in entry.examples]
         self._example_texts = [text for _, text in examples]
-        self._examples = encoders.embed([text for _, text in examples])
+        self._examples = encoders.embed_keys([text for _, text in examples])
         self._example_owners = np.array([i for i, _ in examples], np.int64)
         names = [
             (i, text, weight)
@@ -92,17 +100,20 @@ class ZeroShot:
             if self.specific[i]
             for text, weight in _names(entry)
         ]
-        self._names = encoders.embed([text for _, text, _ in names])
+        self._names = encoders.embed_keys([text for _, text, _ in names])
         self._name_owners = np.array([i for i, _, _ in names], np.int64)
         self._name_weights = np.array([weight for _, _, weight in names], np.float32)
         self._words = _name_words(entries, self.residuals)
-        self._entry_given_topic = self._topics_to_entries()
+        #: P(entry | topic), and whether an entry is for a topic, 0 to 1.
+        self._entry_given_topic, self._fits = self._topics_to_entries()
+        self._prior = self._topic_priors()
         self._gains = WordGains(encoders, self._prototypes, self._mix)
 
     def score(self, texts: Embedded, raw: Sequence[str]) -> Scores:
         """Logits of each entry for each text; `raw` are the same texts as strings."""
         likeness = self.likeness(texts)
-        topics, trust = self._bank.read(texts)
+        odds, trust = self._bank.read(texts, raw)
+        topics = softmax(odds + self._prior)
         expected = topics @ self._entry_given_topic
         spread = (1 - TOPIC_FLOOR) * expected + TOPIC_FLOOR / max(1, len(self.entries))
         logits = np.float32(STEEPNESS) * likeness
@@ -111,7 +122,8 @@ class ZeroShot:
         fit = np.full(len(texts), -1.0, np.float32)
         if self.specific.any():
             fit = likeness[:, self.specific].max(axis=1)
-        return Scores(logits=logits.astype(np.float32), fit=fit)
+        offered = trust * (softmax(odds) @ self._fits)
+        return Scores(logits=logits.astype(np.float32), fit=fit, offered=offered)
 
     @property
     def has_rest(self) -> bool:
@@ -149,7 +161,7 @@ class ZeroShot:
         names are vague on the whole none is, because the plain ones get its neighbours' tickets.
         """
         near = self._called()
-        if not self.specific.any() or near[:, self.specific].max(axis=0).mean() < PLAIN_CATALOG:
+        if not self.specific.any() or self._plainness(near) < PLAIN_CATALOG:
             return np.zeros(len(self.entries), bool)
         near[:, ~self.specific] = -1
         best = near.argmax(axis=1)
@@ -161,6 +173,13 @@ class ZeroShot:
         known = np.zeros(len(self.entries), bool)
         known[best[plain]] = True
         return known
+
+    def _plainness(self, called: Floats) -> float:
+        """Mean lead of what topics are called over whole fields in likeness to entries."""
+        whole = np.flatnonzero(self._name_weights == 1)
+        fields = self._bank.near("field", self._names[whole]).max(axis=0)
+        topics = called[:, self._name_owners[whole]].max(axis=0)
+        return float((topics - np.maximum(fields, 0)).mean())
 
     def evidence(self, text: str, entry: int) -> tuple[str, ...]:
         """The phrases of `text` that speak for an entry, as they stand there."""
@@ -178,8 +197,11 @@ class ZeroShot:
             near[:, owner] = np.maximum(near[:, owner], by_name[:, column])
         return np.asarray(near, np.float32)
 
-    def _topics_to_entries(self) -> Floats:
-        """P(entry | topic): by likeness where an entry fits, else the nearest residual class."""
+    def _topics_to_entries(self) -> tuple[Floats, Floats]:
+        """P(entry | topic): by likeness where an entry fits, else the nearest residual class.
+
+        And how far an entry fits each topic, 0 to 1.
+        """
         near = CALLED * np.maximum(self._called(), self._called("wider") - WIDER_LOSS)
         near += PHRASED * self._bank.usual_phrase(self._prototypes) @ self._mix
         # An entry that one topic claims outright ("Wi-Fi Issue") is not a home for its neighbours.
@@ -193,12 +215,19 @@ class ZeroShot:
         given *= (1 - unfit)[:, None]
         if len(rest) == 0:
             # A topic that fits no entry says nothing.
-            return np.asarray(given + unfit[:, None] / len(self.entries), np.float32)
+            given += unfit[:, None] / len(self.entries)
+            return np.asarray(given, np.float32), np.asarray(1 - unfit, np.float32)
         fields = self._bank.near("field", self._prototypes) @ self._mix
         scope = np.maximum(near, FIELD * fields)[:, rest]
         scope[:, [not self._scope(i) for i in rest.tolist()]] = NO_SCOPE
         given[:, rest] = unfit[:, None] * softmax((scope * SCOPE_STEEPNESS).astype(np.float32))
-        return np.asarray(given, np.float32)
+        return np.asarray(given, np.float32), np.asarray(1 - unfit, np.float32)
+
+    def _topic_priors(self) -> Floats:
+        """Log weight of each topic at a desk with this catalog."""
+        asked = np.array([topic.name in ALWAYS_ASKED for topic in self._bank.topics])
+        weight = np.where(asked, 1, UNOFFERED + (1 - UNOFFERED) * self._fits)
+        return np.asarray(np.log(weight), np.float32)
 
     def _scope(self, entry: int) -> str:
         kind = self.residuals[entry]

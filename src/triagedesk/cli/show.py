@@ -310,6 +310,7 @@ def show_learned(learned: Learned) -> None:
     for problem in learned.set_aside[:_MOST_NOTES]:
         _console.print(f"[yellow]![/] Set aside: {escape(str(problem))}", soft_wrap=True)
     hidden = sum(max(0, len(n) - _MOST_NOTES) for n in (learned.contradicted, learned.set_aside))
+    hidden += learned.more
     if hidden:
         _console.print(f"[yellow]![/] and {hidden} more")
 

@@ -17,6 +17,7 @@ from triagedesk.desk_work.steering import (
     reassign,
     rebalance,
     set_availability,
+    take_up,
 )
 from triagedesk.desk_work.story import TicketEvent, story
 from triagedesk.desk_work.working import Pulled, accept, decline, hand_back, next_ticket
@@ -41,5 +42,6 @@ __all__ = [
     "resolve",
     "set_availability",
     "story",
+    "take_up",
     "unhold",
 ]

@@ -140,12 +140,42 @@ def _hand_on(
 
 def _place_or_leave(
     desk: Desk, transaction: Transaction, queue: Sequence[OpenWork], now: datetime
-) -> None:
-    """Give those of a queue that somebody has room for; a deferral that stands is not repeated."""
+) -> int:
+    """Give those of a queue that somebody has room for; a deferral that stands is not repeated.
+
+    Returns how many went to somebody.
+    """
     items = placing.items_of(desk, transaction, queue, now)
     given = placing.batch(desk, transaction, items, now)
     taken = {key: assignment for key, assignment in given.items() if assignment.agent_id}
     placing.record(desk, transaction, taken, now)
+    return len(taken)
+
+
+def take_up(desk: Desk) -> int:
+    """Give out what waits in the queue and can go by now; how many tickets went to somebody.
+
+    What waited for somebody whose shift has begun goes to them, and what can wait no longer to
+    others.
+    """
+    now = desk.now()
+    with desk.store.read() as transaction:
+        # Most of the time nothing has changed: nobody who writes is kept waiting for that.
+        if not any(_takes_new(agent, now, desk) for agent in transaction.roster(now)):
+            return 0
+        queue = transaction.open_work(unheld=True)
+        items = placing.items_of(desk, transaction, queue, now)
+        given = placing.batch(desk, transaction, items, now)
+    keys = [key for key, assignment in given.items() if assignment.agent_id]
+    if not keys:
+        return 0
+    with desk.store.begin_alone() as transaction:
+        still = [item for item in transaction.open_work(keys=keys) if item.agent_id is None]
+        return _place_or_leave(desk, transaction, still, now)
+
+
+def _takes_new(agent: Agent, now: datetime, desk: Desk) -> bool:
+    return not closed_reason(agent, now, desk.assign_policy)
 
 
 def rebalance(desk: Desk, *, by: str = "desk") -> list[HandedOn]:

@@ -93,7 +93,15 @@ def _choose(desk: Desk, transaction: Transaction, agent_id: str) -> _Chosen:
     names = names_of(choice)
     waiting = [replace(items[item.key], ticket_id=names[item.key]) for item in choice]
     policy, weights = desk.online.commitment, desk.assign_policy
-    found = next_for(me, waiting, roster, policy=policy, assign_policy=weights, now=now)
+    found = next_for(
+        me,
+        waiting,
+        roster,
+        policy=policy,
+        assign_policy=weights,
+        now=now,
+        theirs=bool(mine),
+    )
     if found is None:
         why = why_nothing(me, waiting, roster, policy=policy, assign_policy=weights, now=now)
         return _Chosen(agent=agent, now=now, why=why)

@@ -111,11 +111,13 @@ def _uncovered(hits: Iterable[Hit], signals: Mapping[str, Signal]) -> Iterator[H
     around: list[Hit] = []
     for found in hits:
         around = [outer for outer in around if found.start < outer.end]
-        hit = replace(
-            found,
-            negated=found.negated or any(outer.negated for outer in around),
-            unreal=found.unreal or any(outer.unreal for outer in around),
-        )
+        hit = found
+        if around:
+            hit = replace(
+                found,
+                negated=found.negated or any(outer.negated for outer in around),
+                unreal=found.unreal or any(outer.unreal for outer in around),
+            )
         shields = {signals[outer.signal].kind for outer in around}
         if not shields & {SignalKind.NEUTRAL, signals[hit.signal].kind}:
             yield hit

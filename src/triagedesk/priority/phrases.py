@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from itertools import accumulate
 
 #: Characters of a subject and a body that are read; the rest says nothing new about priority.
 READ_SUBJECT, READ_BODY = 1_000, 20_000
@@ -24,8 +25,15 @@ _MOST_FILLERS = 2
 #: How far before a phrase its negation may stand, and behind an event its "has been fixed".
 _REACH = 6
 
-# Letters and digits with combining accents, and the apostrophe that joins "can't" and "d'urgence".
-_WORD = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")
+# Letters and digits with combining accents; the first two are quicker where they will do.
+_ASCII_WORD = re.compile(r"([a-z0-9]+)")
+_PLAIN_WORD = re.compile(r"([^\W_]+)")
+_WORD = re.compile(r"((?:[^\W_]|[\u0300-\u036f])+)")
+_ACCENT = re.compile(r"[\u0300-\u036f]")
+# The t of "can't", perhaps.
+_SPLIT_OFF = re.compile(r"['’][tT](?:$|[\W_])")
+#: Longer words are not remembered, in characters.
+_ORDINARY = 40
 _SENTENCE = re.compile(r"[.!?…;][\s\"'”’)\]]|[.!?…;]$|\n\s*\n|[•·]|\n\s*[-*] ")
 _CLAUSE = re.compile(r"[,()\[\]{}|–—>]| -+ ")
 
@@ -39,14 +47,57 @@ class Gap(IntEnum):
     SENTENCE = 3
 
 
-class Word(NamedTuple):
-    """A word of a text, folded, and where it stands."""
+class Words:
+    """A text's words, folded; what stands around one is looked at when somebody asks."""
 
-    text: str
-    start: int
-    end: int
-    #: What stands before it.
-    gap: Gap
+    def __init__(self, text: str) -> None:
+        # In turn what stands between two words, and a word; both ends are between.
+        if text.isascii():
+            self._pieces = _ASCII_WORD.split(text.lower())
+            self.folded = self._pieces[1::2]
+        else:
+            self._pieces = (_WORD if _ACCENT.search(text) else _PLAIN_WORD).split(text)
+            self.folded = [_folded(word) for word in self._pieces[1::2]]
+        if _SPLIT_OFF.search(text):
+            self._join()
+
+    def _join(self) -> None:
+        """Make one word of can't, isn't."""
+        pieces, folded = self._pieces[:2], self.folded[:1]
+        for place in range(1, len(self.folded)):
+            between, word = self._pieces[2 * place : 2 * place + 2]
+            if between in ("'", "’") and word in ("t", "T"):
+                pieces[-1] += between + word
+                folded[-1] += "t"
+            else:
+                pieces += (between, word)
+                folded.append(self.folded[place])
+        if self.folded:
+            pieces.append(self._pieces[-1])
+        self._pieces, self.folded = pieces, folded
+
+    def __len__(self) -> int:
+        return len(self.folded)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """Where each piece ends."""
+        return list(accumulate(map(len, self._pieces)))
+
+    def start(self, place: int) -> int:
+        """Where a word begins in the text."""
+        return self._ends[2 * place]
+
+    def end(self, place: int) -> int:
+        """Where a word ends in the text."""
+        return self._ends[2 * place + 1]
+
+    def gap(self, place: int) -> Gap:
+        """What stands before a word."""
+        if not place:
+            return Gap.SENTENCE
+        between = self._pieces[2 * place]
+        return Gap.SOFT if between == " " else _gap(between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +167,12 @@ class Lexicon:
 
     def find(self, text: str) -> Iterator[Hit]:
         """The phrases in a text in the order they begin, of one beginning the longest first."""
-        words = split_words(text)
-        for at, word in enumerate(words):
-            if word.text not in self.root.next:
+        words, openings = Words(text), self._openings
+        folded = words.folded
+        for at in [at for at, word in enumerate(folded) if word in openings]:
+            # Most words that open a phrase are not followed by what it goes on with.
+            wanted = openings[folded[at]]
+            if wanted is not None and (at + 1 == len(folded) or folded[at + 1] not in wanted):
                 continue
             found = self._phrases_from(words, at)
             if not found:
@@ -126,17 +180,28 @@ class Lexicon:
             before = self._context_before(words, at, self.context.negators)
             unreal = self._context_before(words, at, self.context.unreal)
             for end, signal in found:
-                begin = words[at if before is None else before].start
+                begin = words.start(at if before is None else before)
                 yield Hit(
                     signal=signal,
-                    quote=" ".join(text[begin : words[end - 1].end].split()),
+                    quote=" ".join(text[begin : words.end(end - 1)].split()),
                     negated=before is not None,
                     unreal=unreal is not None or self._is_over(words, end),
                     start=at,
                     end=end,
                 )
 
-    def _phrases_from(self, words: Sequence[Word], at: int) -> list[tuple[int, str]]:
+    @cached_property
+    def _openings(self) -> dict[str, frozenset[str] | None]:
+        """First word of phrases -> the words one of which must follow; None: any may, or none."""
+        openings: dict[str, frozenset[str] | None] = {}
+        anything = {ANY_WORD, ANY_NUMBER}
+        for word, node in self.root.next.items():
+            free = anything & (node.next.keys() | self.root.next.keys())
+            needs_more = not (node.signals or node.alone or free)
+            openings[word] = self.context.fillers.union(node.next) if needs_more else None
+        return openings
+
+    def _phrases_from(self, words: Words, at: int) -> list[tuple[int, str]]:
         """The phrases that begin at a word, as (end, signal), the longest first."""
         found: set[tuple[int, str]] = set()
         fillers = self.context.fillers
@@ -149,9 +214,9 @@ class Lexicon:
                 found.update((place, signal) for signal in node.signals.values())
             if node.alone and not after_filler and _stands_alone(words, at, place):
                 found.update((place, signal) for signal in node.alone.values())
-            if place >= len(words) or (place > at and words[place].gap > Gap.COLON):
+            if place >= len(words) or (place > at and words.gap(place) > Gap.COLON):
                 continue
-            word = words[place].text
+            word = words.folded[place]
             following = node.next
             if word in following:
                 states.append((following[word], place + 1, skipped, False))
@@ -163,47 +228,30 @@ class Lexicon:
                 states.append((following[ANY_NUMBER], place + 1, skipped, False))
         return sorted(found, key=lambda phrase: (-phrase[0], phrase[1])) if found else []
 
-    def _context_before(self, words: Sequence[Word], at: int, wanted: frozenset[str]) -> int | None:
+    def _context_before(self, words: Words, at: int, wanted: frozenset[str]) -> int | None:
         """Where a wanted word stands before a phrase with only bridges between, or None."""
         for place in range(at, max(at - _REACH, 0), -1):
             # The gap before a word lies between it and the one looked at next.
-            if words[place].gap != Gap.SOFT:
+            if words.gap(place) != Gap.SOFT:
                 return None
-            word = words[place - 1].text
+            word = words.folded[place - 1]
             if word in wanted:
                 return place - 1
             if word not in self.context.bridges:
                 return None
         return None
 
-    def _is_over(self, words: Sequence[Word], end: int) -> bool:
+    def _is_over(self, words: Words, end: int) -> bool:
         """Whether a phrase is followed by "has been fixed" or the like."""
-        for word in words[end : end + _REACH]:
-            if word.gap > Gap.SOFT:
+        for place in range(end, min(end + _REACH, len(words))):
+            word = words.folded[place]
+            if words.gap(place) > Gap.SOFT:
                 return False
-            if word.text in self.context.over:
+            if word in self.context.over:
                 return True
-            if word.text not in self.context.bridges:
+            if word not in self.context.bridges:
                 return False
         return False
-
-
-def split_words(text: str) -> list[Word]:
-    """A text's words with what stands before each."""
-    words: list[Word] = []
-    end = 0
-    for match in _WORD.finditer(text):
-        start = match.start()
-        between = text[end:start]
-        if words and between in ("'", "’") and match[0] in ("t", "T"):
-            # can't, isn't: one word.
-            last = words.pop()
-            words.append(Word(last.text + "t", last.start, match.end(), last.gap))
-        else:
-            gap = (Gap.SOFT if between == " " else _gap(between)) if words else Gap.SENTENCE
-            words.append(Word(fold(match[0]), start, match.end(), gap))
-        end = match.end()
-    return words
 
 
 def phrase_words(phrase: str) -> list[str]:
@@ -215,7 +263,7 @@ def phrase_words(phrase: str) -> list[str]:
         elif part in (ANY_WORD, ANY_NUMBER):
             words.append(part)
         else:
-            words += [word.text for word in split_words(part)]
+            words += Words(part).folded
     return words
 
 
@@ -227,6 +275,16 @@ def fold(word: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part))
 
 
+@lru_cache(maxsize=20_000)
+def _known_fold(word: str) -> str:
+    return fold(word)
+
+
+def _folded(word: str) -> str:
+    """The same as `fold`; ordinary words come again."""
+    return _known_fold(word) if len(word) <= _ORDINARY else fold(word)
+
+
 def _gap(between: str) -> Gap:
     # A space stands for the word that follows: "a.b" ends no sentence.
     if _SENTENCE.search(between):
@@ -236,5 +294,5 @@ def _gap(between: str) -> Gap:
     return Gap.COLON if ":" in between or "=" in between else Gap.SOFT
 
 
-def _stands_alone(words: Sequence[Word], start: int, end: int) -> bool:
-    return words[start].gap > Gap.SOFT and (end == len(words) or words[end].gap > Gap.SOFT)
+def _stands_alone(words: Words, start: int, end: int) -> bool:
+    return words.gap(start) > Gap.SOFT and (end == len(words) or words.gap(end) > Gap.SOFT)

@@ -10,13 +10,11 @@ from triagedesk.assign.commitment import (
     STEP_BONUS,
     TIME_TO_RETURN,
 )
-from triagedesk.assign.index import HOUR, index_value
-from triagedesk.assign.tables import Flags, Floats, Ints
+from triagedesk.assign.index import HOUR
+from triagedesk.assign.tables import Flags, Ints
 from triagedesk.simulate.floor import Floor
+from triagedesk.simulate.pressing import PRIORITY_STEP, index_of, most_pressing
 from triagedesk.simulate.records import Rule, Scenario
-
-#: Orders of work by which ties are broken: later tickets have higher numbers.
-_PRIORITY_STEP = 10.0**9
 
 
 class Pull:
@@ -30,7 +28,6 @@ class Pull:
         self._waiting = np.zeros(len(self._world.ids) + 1, np.int64)
         self._count = 0
         self._place: dict[int, int] = {}
-        self._weight = np.array([0.0, *self._policy.urgency])[self._world.priority]
 
     def arrives(self, ticket: int) -> None:
         """Somebody who is free begins it; else it waits, or interrupts."""
@@ -99,29 +96,14 @@ class Pull:
         may = world.may[kind, agent] & ~self._left_to_others(waiting, kind, agent)
         if not may.any():
             return -1
-        waiting, kind = waiting[may], kind[may]
+        waiting = waiting[may]
         if self._by_index:
-            value = self._index(waiting, kind, agent)
+            value = index_of(world, self._policy, floor.now, waiting, agent)
         elif self._rule is Rule.DEADLINE:
             value = -world.pressing_due[waiting]
         else:
-            value = -world.priority[waiting] * _PRIORITY_STEP - waiting
-        tied = waiting[value == value.max()]
-        order = world.priority[tied] * _PRIORITY_STEP + tied
-        return int(tied[order.argmin()])
-
-    def _index(self, waiting: Ints, kind: Ints, agent: int) -> Floats:
-        """The index of tickets for an agent (assign.index)."""
-        world, now, policy = self._world, self._floor.now, self._policy
-        expected, sla = world.expected[waiting], world.sla[waiting]
-        own = expected * world.factor[kind, agent]
-        best = expected * world.best_factor[kind]
-        slack = world.pressing_due[waiting] - now - own
-        pressing = np.exp(-np.maximum(slack, 0.0) / (policy.decay * sla))
-        pressing[slack < 0] = policy.overdue
-        aging = policy.aging * (now - world.arrives[waiting]) / sla
-        value: Floats = self._weight[waiting] * index_value(1.0, pressing, aging, best, own)
-        return value
+            value = -world.priority[waiting] * PRIORITY_STEP - waiting
+        return most_pressing(world, waiting, value)
 
     def _left_to_others(self, waiting: Ints, kind: Ints, agent: int) -> Flags:
         """Which tickets are better left to others for now (commitment._better_left)."""

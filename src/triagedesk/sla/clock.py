@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 from triagedesk.catalog import Sla
 from triagedesk.sla.calendars import Calendar
-from triagedesk.sla.working_time import due_at, elapsed, length, microseconds
+from triagedesk.sla.working_time import amount, due_after, elapsed, length, microseconds
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -30,7 +31,7 @@ class SlaState(StrEnum):
     MISSED = "missed"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
     """A time in which the clock ran, on one calendar."""
 
@@ -40,7 +41,7 @@ class Stretch:
     calendar: Calendar
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SlaClock:
     """A target's clock; each event gives a new clock, and `due_at` follows from all of them.
 
@@ -109,7 +110,8 @@ class SlaClock:
         if self.target is None or not self.target.value:
             parts = (elapsed(start, end, calendar) for start, end, calendar in self._spans(now))
             return sum(parts, timedelta(0))
-        return _times(length(self.target, self.calendar), self._share_used(self.target, now))
+        whole = amount(self.target, self.calendar)
+        return _times(whole, self._share_used(self.target, now)) * _MICROSECOND
 
     def slack(self, now: datetime) -> timedelta | None:
         """Working time left at `now`, negative once it is used up; None without a deadline."""
@@ -124,17 +126,14 @@ class SlaClock:
         """
         if self.target is None or not self.target.value:
             return None
-        if not 0 < fraction <= 1:
-            raise ValueError(f"a warning at {fraction} of an SLA is not within 0 to 1")
-        left = Fraction(fraction)
+        left = _exactly(fraction)
         for stretch in self.stretches:
-            whole = length(self.target, stretch.calendar)
-            due = due_at(stretch.started_at, _times(whole, left), stretch.calendar)
-            if due is not None and (stretch.ended_at is None or due <= stretch.ended_at):
+            whole = amount(self.target, stretch.calendar)
+            due = due_after(stretch.started_at, _times(whole, left), stretch.calendar)
+            if stretch.ended_at is None or due <= stretch.ended_at:
                 return due
-            if stretch.ended_at is not None:
-                used = elapsed(stretch.started_at, stretch.ended_at, stretch.calendar)
-                left -= Fraction(used // _MICROSECOND, whole // _MICROSECOND)
+            used = elapsed(stretch.started_at, stretch.ended_at, stretch.calendar)
+            left -= Fraction(used // _MICROSECOND, whole)
         return None
 
     def due_if_resumed(self, at: datetime) -> datetime | None:
@@ -162,7 +161,7 @@ class SlaClock:
         shares = (
             Fraction(
                 elapsed(start, end, calendar) // _MICROSECOND,
-                length(target, calendar) // _MICROSECOND,
+                amount(target, calendar),
             )
             for start, end, calendar in self._spans(now)
         )
@@ -215,9 +214,16 @@ def follow_statuses(
     return clock
 
 
-def _times(whole: timedelta, share: Fraction) -> timedelta:
+@lru_cache(maxsize=256)
+def _exactly(fraction: float) -> Fraction:
+    if not 0 < fraction <= 1:
+        raise ValueError(f"a warning at {fraction} of an SLA is not within 0 to 1")
+    return Fraction(fraction)
+
+
+def _times(whole: int, share: Fraction) -> int:
     """A share of a time, rounded up to the microsecond so that it is certainly reached."""
-    return -(-(whole // _MICROSECOND) * share.numerator // share.denominator) * _MICROSECOND
+    return -(-whole * share.numerator // share.denominator)
 
 
 def _before(one: datetime, other: datetime) -> bool:

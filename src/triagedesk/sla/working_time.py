@@ -44,21 +44,21 @@ class DueDates:
 
 def length(target: Target, calendar: Calendar) -> timedelta:
     """How much working time a target is; days are the calendar's own. Raises ValueError."""
-    return timedelta(microseconds=_amount(target, calendar))
+    return timedelta(microseconds=amount(target, calendar))
 
 
-def _amount(target: Target, calendar: Calendar) -> int:
-    """A target in microseconds; in whole numbers, since a million due dates go through here."""
+def amount(target: Target, calendar: Calendar) -> int:
+    """A target in microseconds: whole numbers, since a million due dates go through here."""
     if isinstance(target, timedelta):
-        amount = target // _MICROSECOND
+        found = target // _MICROSECOND
     elif target.unit == SlaUnit.DAYS:
-        amount = target.value * calendar.day_microseconds
+        found = target.value * calendar.day_microseconds
     else:
-        amount = target.value * _HOUR
-    if not 0 <= amount <= _LONGEST:
+        found = target.value * _HOUR
+    if not 0 <= found <= _LONGEST:
         shown = target if isinstance(target, timedelta) else f"{target.value} {target.unit}"
         raise ValueError(f"an SLA of {shown} is not between nothing and 100 years")
-    return amount
+    return found
 
 
 def due_at(
@@ -69,7 +69,7 @@ def due_at(
     None for a target of 0 (no deadline), and while a pause without an end keeps the clock from
     getting there.
     """
-    remaining = _amount(target, calendar)
+    remaining = amount(target, calendar)
     if not remaining:
         return None
     work = calendar.working_time
@@ -83,6 +83,11 @@ def due_at(
         remaining -= available
         at = pause_end
     return moment(work.after(at, remaining))
+
+
+def due_after(start: datetime, worked: int, calendar: Calendar) -> datetime:
+    """The earliest instant by which so many microseconds have been worked since `start`."""
+    return moment(calendar.working_time.after(microseconds(start, "start"), worked))
 
 
 def due_dates(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from triagedesk.tickets import BrokenTicket, Ticket
 
@@ -35,6 +36,17 @@ class Source(Protocol):
         """Read new and changed tickets since `cursor`.
 
         Raises SourceUnavailable, SourceRefused or TicketsError.
+        """
+
+
+@runtime_checkable
+class SourceInParts(Protocol):
+    """A source whose tickets need not all be in memory at once."""
+
+    def fetch_in_parts(self, cursor: str) -> Iterator[Fetched]:
+        """The same as `fetch`, some tickets at a time; no id comes in two parts.
+
+        The cursor of the last part counts.
         """
 
 

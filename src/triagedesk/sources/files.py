@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -54,6 +56,18 @@ class FileSource:
         text = read_text(self.path, error=TicketsError, max_bytes=self.max_bytes, stdin=self.stdin)
         return read_ticket_text(text, source=self.name, origin=self.origin)
 
+    def fetch_in_parts(self, cursor: str) -> Iterator[Fetched]:
+        """The same, some tickets at a time, where it is a file and in a format that allows it."""
+        from triagedesk.sources import parts  # noqa: PLC0415 (it imports this)
+
+        path = Path(self.path)
+        whole = str(path) == STDIN or not path.is_file()
+        repeated = None if whole else parts.repeated_ids(path, self.max_bytes)
+        if repeated is None:
+            yield self.fetch(cursor)
+        else:
+            yield from parts.parts(path, self.name, repeated)
+
 
 def read_ticket_text(text: str, *, source: str, origin: str) -> Fetched:
     """Tickets from a text; its format is taken from the origin's ending, else from its look.
@@ -94,17 +108,21 @@ def _lines(text: str, origin: str) -> list[Any]:
 
 def _table(text: str, origin: str) -> list[Any]:
     table = load_table(text)
-    wanted = (("id",), ("short_description", "long_description"))
-    for fields in wanted:
+    check_columns(table.columns, origin)
+    return [row.value for row in table.rows]
+
+
+def check_columns(columns: Sequence[str], origin: str) -> None:
+    """Raise TicketsError for a table without an id, or without any text."""
+    for fields in (("id",), ("short_description", "long_description")):
         names = [name for field in fields for name in FIELDS[field]]
-        if table.columns and not set(names) & set(table.columns):
-            found = excerpt(", ".join(table.columns))
+        if columns and not set(names) & set(columns):
+            found = excerpt(", ".join(columns))
             what = f"no column {', '.join(names[:-1])} or {names[-1]}; found: {found}"
             raise TicketsError(
                 f"The tickets from {origin} cannot be read:",
                 problems=[Problem(where="line 1", what=what)],
             )
-    return [row.value for row in table.rows]
 
 
 def read_agents_file(
@@ -134,12 +152,23 @@ def read_text(
     stdin: IO[bytes] | None = None,
 ) -> str:
     """A file's text: UTF-8, UTF-16 by its BOM, else Windows-1252. Raises `error`."""
+    with opened(path, error=error, stdin=stdin) as file:
+        content = file.read(max_bytes + 1)
+    refuse(content, len(content), path, error=error, max_bytes=max_bytes)
+    return decode_text(content)
+
+
+@contextmanager
+def opened(
+    path: str | Path, *, error: type[InputError], stdin: IO[bytes] | None = None
+) -> Iterator[IO[bytes]]:
+    """A file's bytes, or those of standard input; raises `error` where they cannot be read."""
     try:
         if str(path) == STDIN:
-            content = (stdin or sys.stdin.buffer).read(max_bytes + 1)
+            yield stdin or sys.stdin.buffer
         else:
             with Path(path).open("rb") as file:
-                content = file.read(max_bytes + 1)
+                yield file
     except FileNotFoundError:
         raise error(f"There is no file {shown_path(path)}", hint="check the path") from None
     except IsADirectoryError:
@@ -147,8 +176,13 @@ def read_text(
     except (OSError, ValueError) as cause:
         why = cause.strerror if isinstance(cause, OSError) else str(cause)
         raise error(f"{shown_path(path)} cannot be read: {why}") from cause
-    if content.startswith(_ZIP):
+
+
+def refuse(
+    start: bytes, size: int, path: str | Path, *, error: type[InputError], max_bytes: int
+) -> None:
+    """Raise `error` for a file that begins like a workbook, or has too many bytes."""
+    if start.startswith(_ZIP):
         raise error(f"{shown_path(path)} is a workbook or an archive", hint="save it as CSV")
-    if len(content) > max_bytes:
+    if size > max_bytes:
         raise error(f"{shown_path(path)} is larger than {max_bytes:,} bytes")
-    return decode_text(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -105,34 +105,55 @@ def read_tickets(items: Sequence[object], *, source: str) -> Fetched:
     An id that comes twice: the same content counts once; otherwise the last one is kept and the
     others are set aside, since a later line in an export is the newer one.
     """
-    tickets: dict[str, tuple[int, Ticket]] = {}
+    return read_numbered(enumerate(items), source=source)
+
+
+def read_numbered(items: Iterable[tuple[int, object]], *, source: str) -> Fetched:
+    """The same from items with their positions in the list."""
+    tickets: dict[str, tuple[int, object, Ticket]] = {}
     broken: list[BrokenTicket] = []
     warnings: list[str] = []
-    for position, item in enumerate(items):
+    for position, item in items:
         reader = _Reader(item=item, source=source)
         try:
             ticket = reader.ticket()
         except _Broken as error:
-            broken.append(_set_aside(position, items, reader.id, str(error)))
+            broken.append(_set_aside(position, item, reader.id, str(error)))
             continue
-        earlier = tickets.get(ticket.id)
-        if earlier is not None:
-            if earlier[1] == ticket:
+        if ticket.id in tickets:
+            where, earlier, before = tickets[ticket.id]
+            if before == ticket:
                 continue
             del tickets[ticket.id]
             reason = f"id {ticket.id} comes again at position {position} with other content"
-            broken.append(_set_aside(earlier[0], items, ticket.id, reason))
-        tickets[ticket.id] = (position, ticket)
+            broken.append(_set_aside(where, earlier, ticket.id, reason))
+        tickets[ticket.id] = (position, item, ticket)
         warnings.extend(reader.warnings)
     return Fetched(
-        tickets=tuple(ticket for _, ticket in tickets.values()),
+        tickets=tuple(ticket for _, _, ticket in tickets.values()),
         broken=tuple(sorted(broken, key=lambda b: b.position)),
         warnings=tuple(warnings),
     )
 
 
-def _set_aside(position: int, items: Sequence[object], id: str, reason: str) -> BrokenTicket:  # noqa: A002 - the record's word
-    item = items[position]
+def id_of(item: object) -> str:
+    """The id of an item that may be a ticket; "" without a good one."""
+    try:
+        return _id(_raw(item, "id")) if isinstance(item, dict) else ""
+    except _Broken:
+        return ""
+
+
+def _raw(item: Mapping[str, Any], key: str) -> Any:
+    """The field under the first of its names that is there and not null."""
+    for name in FIELDS[key]:
+        value = item.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def _set_aside(position: int, item: object, id: str, reason: str) -> BrokenTicket:  # noqa: A002 - the record's word
     raw = item.raw if isinstance(item, Unreadable) else excerpt(item, limit=500)
     return BrokenTicket(position=position, id=id, reason=reason, raw=raw)
 
@@ -175,8 +196,7 @@ class _Reader:
 
     def raw(self, key: str) -> Any:
         """The field under the first of its names that is there and not null."""
-        named = (self.item.get(name) for name in FIELDS[key])
-        return next((value for value in named if value is not None), None)
+        return _raw(self.item, key)
 
     def get(self, key: str, read: Callable[[Any], _Field], default: _Field) -> _Field:
         """An optional field; its default when it is not filled or makes no sense (warned)."""

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 
 from triagedesk.agents import SkillNeed
+from triagedesk.catalog import Label
 from triagedesk.priority import Priority
 from triagedesk.store.changes import note_changed
-from triagedesk.store.queries import Queries, in_parts
+from triagedesk.store.queries import Queries, as_text, in_parts, read_plain
 from triagedesk.store.tables import (
     assignments,
     decisions,
@@ -37,6 +38,18 @@ class Matter:
     requester: str
     #: Ids of tickets of the same source.
     linked: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitingTicket(Matter):
+    """A decided ticket with all that its first assignment depends on."""
+
+    label: Label
+    #: Subject and body.
+    text: str
+    priority: Priority
+    created_at: datetime
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +132,33 @@ class AssignmentQueries(Queries):
             found += [_read_work(row) for row in self.connection.execute(these)]
         return found
 
+    def waiting(self, keys: Sequence[int]) -> list[WaitingTicket]:
+        """Decided tickets, by key, as they are to be assigned; oldest first."""
+        clock = and_(sla_clocks.c.ticket_id == tickets.c.id, sla_clocks.c.target == "resolution")
+        query = (
+            select(
+                tickets.c.id,
+                tickets.c.source,
+                tickets.c.requester,
+                as_text(tickets.c.payload),
+                tickets.c.received_at,
+                decisions.c.request_category,
+                decisions.c.request_type,
+                decisions.c.priority,
+                decisions.c.resolution_due_at,
+                sla_clocks.c.ticket_id,
+                sla_clocks.c.due_at,
+            )
+            .join_from(tickets, decisions, decisions.c.id == tickets.c.decision_id)
+            .outerjoin(sla_clocks, clock)
+            .order_by(tickets.c.id)
+        )
+        found: list[WaitingTicket] = []
+        for part in in_parts(sorted(keys)):
+            rows = self.connection.execute(query.where(tickets.c.id.in_(part)))
+            found += [_read_waiting(*row) for row in rows]
+        return found
+
     def commit_to(self, key: int, now: datetime) -> None:
         """Make a ticket its agent's for good."""
         self._advance(key, committed_at=func.coalesce(assignments.c.committed_at, now))
@@ -167,19 +207,23 @@ class AssignmentQueries(Queries):
         An agent counts who had another ticket of the same requester since then (0.5), and, where
         `linked` is asked for, who had a ticket it is linked with (1).
         """
-        senders = sorted({item.requester for item in work if item.requester})
-        knows: dict[int, dict[str, float]] = {item.key: {} for item in work}
-        for row in self._holders(tickets.c.requester, senders, since):
-            for item in work:
-                if item.requester == row.requester and item.key != row.id:
-                    knows[item.key][row.agent_id] = 0.5
-        if linked:
-            names = sorted({name for item in work for name in item.linked})
-            for row in self._holders(tickets.c.external_id, names, None):
-                for item in work:
-                    if row.external_id in item.linked and item.source == row.source:
-                        knows[item.key][row.agent_id] = 1.0
-        return {key: agents for key, agents in knows.items() if agents}
+        knows: dict[int, dict[str, float]] = {}
+        by_sender: dict[str, list[int]] = {}
+        by_link: dict[tuple[str, str], list[int]] = {}
+        for item in work:
+            if item.requester:
+                by_sender.setdefault(item.requester, []).append(item.key)
+            for name in item.linked if linked else ():
+                by_link.setdefault((item.source, name), []).append(item.key)
+        for row in self._holders(tickets.c.requester, sorted(by_sender), since):
+            for key in by_sender[row.requester]:
+                if key != row.id:
+                    knows.setdefault(key, {})[row.agent_id] = 0.5
+        names = sorted({name for _, name in by_link})
+        for row in self._holders(tickets.c.external_id, names, None):
+            for key in by_link.get((row.source, row.external_id), ()):
+                knows.setdefault(key, {})[row.agent_id] = 1.0
+        return {item.key: knows[item.key] for item in work if item.key in knows}
 
     def _holders(
         self, column: ColumnElement[str], values: Sequence[str], since: datetime | None
@@ -214,6 +258,34 @@ class AssignmentQueries(Queries):
         )
         rows = self.connection.execute(query.order_by(status_changes.c.id))
         return [(row.changed_at, Status(row.status)) for row in rows]
+
+
+def _read_waiting(  # noqa: PLR0917 (a row, column by column)
+    key: int,
+    source: str,
+    requester: str | None,
+    payload: str,
+    received_at: datetime,
+    category: str,
+    kind: str,
+    priority: int,
+    decided_due_at: datetime | None,
+    clock: int | None,
+    due_at: datetime | None,
+) -> WaitingTicket:
+    ticket = read_plain(payload)
+    created_at = ticket.get("created_at")
+    return WaitingTicket(
+        key=key,
+        source=source,
+        requester=requester or "",
+        linked=tuple(ticket.get("linked", ())),
+        label=Label(category, kind),
+        text=f"{ticket['short_description']}\n{ticket['long_description']}".strip(),
+        priority=Priority(priority),
+        created_at=datetime.fromisoformat(created_at) if created_at else received_at,
+        due_at=due_at if clock is not None else decided_due_at,
+    )
 
 
 def _read_work(row: Any) -> OpenWork:

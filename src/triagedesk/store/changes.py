@@ -29,7 +29,9 @@ _PRUNED_EVERY = 200
 
 def note_changed(connection: Connection, keys: Iterable[int] = ()) -> None:
     """Have the journal say that these tickets changed; without any, that something did."""
-    connection.info.setdefault(_NOTED, set()).update(keys)
+    noted: set[int] = connection.info.setdefault(_NOTED, set())
+    if len(noted) <= MOST_NAMED:
+        noted.update(keys)
 
 
 def forget(connection: Connection) -> None:

@@ -69,7 +69,8 @@ def _check_empty(connection: Connection, origin: str) -> None:
         if connection.execute(select(table).limit(1)).first() is not None:
             raise StoreError(
                 f"{origin} is not empty: there are rows in {table.name}",
-                hint="name a new database; nothing was changed",
+                hint="name a new database; nothing was changed. What an earlier copy left here "
+                "is the whole desk: a copy that is cut off leaves nothing",
             )
 
 

@@ -29,6 +29,7 @@ _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 #: SQLSTATEs, or their classes, that pass by themselves: connection lost, deadlock, no room for
 #: more connections, waited too long for a lock, server going down.
 _TEMPORARY = ("08", "40", "53", "55P03", "57P")
+_DISK_FULL = "53100"
 #: What a server that refuses a connection for now says besides FATAL.
 _FOR_NOW = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
 
@@ -125,6 +126,11 @@ def clear_errors(url: URL) -> Iterator[None]:
             raise StoreError(
                 f"the database {name} refuses us: {reason}", hint="check DATABASE_URL"
             ) from error
+        if _is_full(error, reason):
+            raise StoreBusy(
+                f"the disk of the database {name} is full",
+                hint="make room; what was under way is taken up again",
+            ) from error
         if _is_temporary(error, reason):
             raise StoreBusy(
                 f"the database {name} is busy or away: {reason}", hint="try again in a moment"
@@ -138,6 +144,11 @@ def clear_errors(url: URL) -> Iterator[None]:
         if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
             raise StoreError(f"{name} is not a database") from error
         raise
+
+
+def _is_full(error: DBAPIError, reason: str) -> bool:
+    """Whether nothing more fits on the disk."""
+    return getattr(error.orig, "sqlstate", None) == _DISK_FULL or "disk is full" in reason
 
 
 def _is_temporary(error: DBAPIError, reason: str) -> bool:

@@ -20,7 +20,7 @@ from triagedesk.store.tables import (
     sla_events,
     tickets,
 )
-from triagedesk.store.ticket_rows import of_run, read_received
+from triagedesk.store.ticket_rows import of_run, read_received, received_rows
 from triagedesk.tickets import ReceivedTicket
 
 
@@ -93,7 +93,7 @@ class RunQueries(Queries):
 
     def undecided_between(self, run_id: str, first: int, last: int) -> list[ReceivedTicket]:
         """The run's undecided tickets with keys from `first` to `last`, oldest first."""
-        query = of_run(select(tickets), run_id).where(
+        query = of_run(received_rows(), run_id).where(
             tickets.c.decision_id.is_(None), tickets.c.id.between(first, last)
         )
         rows = self.connection.execute(query.order_by(tickets.c.id))

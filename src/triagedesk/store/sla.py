@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from triagedesk.catalog import Label
 from triagedesk.store.changes import note_changed
-from triagedesk.store.queries import Queries, add_rows, in_parts
+from triagedesk.store.queries import Queries, add_rows, in_parts, insert_new
 from triagedesk.store.sla_records import (
     BoardLine,
     EventLine,
@@ -100,6 +99,33 @@ class SlaQueries(Queries):
             for row in rows
         ]
 
+    def without_past(self, numbers: Mapping[int, int]) -> set[int]:
+        """The tickets these are the first and current decisions of, and that only arrived so far.
+
+        `numbers` are decisions by ticket key. A ticket has a past with any change of status,
+        assignment or clock.
+        """
+        past = [
+            select(table.c.ticket_id).where(table.c.ticket_id == tickets.c.id).exists()
+            for table in (status_changes, assignments, sla_clocks, stale_clocks)
+        ]
+        found: set[int] = set()
+        for part in in_parts(list(numbers)):
+            query = select(tickets.c.id, tickets.c.decision_id).where(tickets.c.id.in_(part))
+            for row in self.connection.execute(query.where(~or_(*past))):
+                if row.decision_id == numbers[row.id]:
+                    found.add(row.id)
+        return found
+
+    def start_clocks(self, clocks: Sequence[StoredClock]) -> None:
+        """Keep the clocks of tickets that had none."""
+        for part in in_parts(clocks):
+            add_rows(self.connection, sla_clocks, [clock_row(clock) for clock in part])
+
+    def follow_later(self, keys: Sequence[int]) -> None:
+        """Have the clocks of these tickets worked out anew."""
+        mark_stale(self.connection, keys)
+
     def clocks_of(self, keys: Sequence[int]) -> list[StoredClock]:
         """The clocks of these tickets."""
         found: list[StoredClock] = []
@@ -139,7 +165,7 @@ class SlaQueries(Queries):
         ]
         new = 0
         for part in in_parts(rows):
-            recorded = _insert_new(self.connection, sla_events).values(list(part))
+            recorded = insert_new(self.connection, sla_events).values(list(part))
             new += len(self.connection.scalars(recorded.returning(sla_events.c.id)).all())
         seen = [
             {
@@ -202,7 +228,7 @@ class SlaQueries(Queries):
 
     def add_notice(self, notice: Notice) -> None:
         """Put a notice into the outbox; the same one is there once."""
-        self.connection.execute(_insert_new(self.connection, sla_notices).values(vars(notice)))
+        self.connection.execute(insert_new(self.connection, sla_notices).values(vars(notice)))
 
     def notices(self, *states: str) -> list[Notice]:
         """Notices in one of these states, oldest first; all without any."""
@@ -289,33 +315,36 @@ def mark_stale(connection: Connection, keys: Sequence[int]) -> None:
     note_changed(connection, keys)
     for part in in_parts(sorted(set(keys))):
         known = select(tickets.c.id).where(tickets.c.id.in_(part))
-        add = _insert_new(connection, stale_clocks).from_select(["ticket_id"], known)
+        add = insert_new(connection, stale_clocks).from_select(["ticket_id"], known)
         connection.execute(add)
 
 
-def unanswered(connection: Connection, keys: Sequence[int]) -> list[int]:
-    """Those of these tickets whose response clock runs."""
-    found: list[int] = []
+def answer(connection: Connection, keys: Sequence[int], now: datetime) -> list[int]:
+    """Stop the response clocks of tickets that somebody got just now, where that is plain.
+
+    Returns those whose response clock still runs: late, begun in the future, or about to be
+    worked out anew. They have to be followed.
+    """
+    left: list[int] = []
+    runs = and_(sla_clocks.c.target == "response", sla_clocks.c.stopped_at.is_(None))
+    stale = select(stale_clocks.c.ticket_id).where(
+        stale_clocks.c.ticket_id == sla_clocks.c.ticket_id
+    )
+    plain = (sla_clocks.c.started_at <= now, sla_clocks.c.due_at >= now, ~stale.exists())
+    # What working it out anew says of one that was stopped in time: nothing will happen to it.
+    values: dict[str, Any] = {"stopped_at": now, "moments": [], "rules_version": None}
+    stop = update(sla_clocks).values(**values, warn_at=None, next_at=None, breached=False)
     for part in in_parts(keys):
-        query = select(sla_clocks.c.ticket_id).where(
-            sla_clocks.c.ticket_id.in_(part),
-            sla_clocks.c.target == "response",
-            sla_clocks.c.stopped_at.is_(None),
-        )
-        found += connection.scalars(query)
-    return found
+        mine = sla_clocks.c.ticket_id.in_(part)
+        connection.execute(stop.where(mine, runs, *plain))
+        left += connection.scalars(select(sla_clocks.c.ticket_id).where(mine, runs))
+    return left
 
 
 def _created_at(payload: dict[str, Any]) -> datetime | None:
     """When a ticket was raised, without reading the rest of it."""
     at = payload.get("created_at")
     return datetime.fromisoformat(at) if at else None
-
-
-def _insert_new(connection: Connection, table: Table) -> Any:
-    """An insert that leaves out what is there already, also when two processes meet."""
-    make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return make(table).on_conflict_do_nothing()
 
 
 def _assigned(keys: Sequence[int]) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Row
 
 from triagedesk.catalog import Label, Sla, SlaUnit
@@ -18,7 +19,7 @@ _MOMENT = timedelta(microseconds=1)
 Moment = tuple[str, datetime]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StoredClock:
     """One target's clock of one ticket, ready to be looked at without being worked out again."""
 
@@ -46,7 +47,7 @@ class StoredClock:
     next_at: datetime | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WatchedTicket:
     """All that a ticket's clocks follow from."""
 
@@ -152,14 +153,14 @@ def clock_row(clock: StoredClock) -> dict[str, Any]:
         "group_name": clock.group,
         "started_at": clock.started_at,
         "sla_value": clock.sla.value,
-        "sla_unit": clock.sla.unit,
-        "calendars": [[since.isoformat(), name] for since, name in clock.calendars],
+        "sla_unit": clock.sla.unit.value,
+        "calendars": to_json(clock.calendars),
         "due_at": clock.due_at,
         "warn_at": clock.warn_at,
         "paused": clock.paused,
         "stopped_at": clock.stopped_at,
         "breached": clock.breached,
-        "moments": [[kind, at.isoformat()] for kind, at in clock.moments],
+        "moments": to_json(clock.moments),
         "next_at": clock.next_at,
         "rules_version": clock.rules_version,
     }

@@ -107,7 +107,7 @@ tickets = Table(
     Column("received_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     # the current decision; NULL: content is new or changed and not decided yet
-    Column("decision_id", Key, index=True),
+    Column("decision_id", Key),
     # the decision last written back to the source, and the one last reported
     Column("written_decision_id", Key),
     Column("reported_decision_id", Key),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from sqlalchemy import Row, Select, and_, select
 
 from triagedesk.catalog import Sla, SlaUnit
 from triagedesk.priority import PriorityDecision
+from triagedesk.store.queries import as_text, read_json, write_json
 from triagedesk.store.tables import (
     assignments,
     decisions,
@@ -31,10 +33,18 @@ from triagedesk.tickets import (
 _SHOWN = ("response", "resolution")
 _STANDING = ("target", "due_at", "warn_at", "paused", "stopped_at")
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Details:
+    """What a decision says besides what its columns say."""
+
+    classification: Classification
+    priority: PriorityDecision
+
+
 ticket_json = TypeAdapter(Ticket)
-classification_json = TypeAdapter(Classification)
-priority_json = TypeAdapter(PriorityDecision)
 assignment_json = TypeAdapter(Assignment)
+_details_json = TypeAdapter(_Details)
 
 
 def of_run(query: Select[Any], run_id: str) -> Select[Any]:
@@ -43,10 +53,15 @@ def of_run(query: Select[Any], run_id: str) -> Select[Any]:
     return query.where(select(run_tickets.c.ticket_id).where(mine).correlate(tickets).exists())
 
 
+def received_rows() -> Select[Any]:
+    """Tickets as they were received."""
+    return select(tickets.c.id, as_text(tickets.c.payload).label("payload"), tickets.c.received_at)
+
+
 def read_received(row: Row[Any]) -> ReceivedTicket:
-    """A row of `tickets` as a record."""
+    """A row of `received_rows` as a record."""
     return ReceivedTicket(
-        key=row.id, ticket=ticket_json.validate_python(row.payload), received_at=row.received_at
+        key=row.id, ticket=read_json(ticket_json, row.payload), received_at=row.received_at
     )
 
 
@@ -78,7 +93,7 @@ def triaged_rows() -> Select[Any]:
         clocks += [clock.c[name].label(f"{target}_clock_{name}") for name in _STANDING]
     return select(
         tickets.c.id.label("key"),
-        tickets.c.payload,
+        as_text(tickets.c.payload).label("payload"),
         tickets.c.received_at,
         decisions.c.catalog_version,
         decisions.c.policy_version,
@@ -87,8 +102,8 @@ def triaged_rows() -> Select[Any]:
         decisions.c.sla_unit,
         decisions.c.response_due_at,
         decisions.c.resolution_due_at,
-        decisions.c.details,
-        assignments.c.details.label("assignment"),
+        as_text(decisions.c.details).label("details"),
+        as_text(assignments.c.details).label("assignment"),
         assignments.c.agent_id,
         assignments.c.assigned_at,
         assignments.c.committed_at,
@@ -114,20 +129,19 @@ def decision_row(run_id: str, item: TriagedTicket) -> dict[str, Any]:
         "request_category": category,
         "request_type": kind,
         "confidence": classification.confidence,
-        "decided_by": classification.decided_by,
+        "decided_by": classification.decided_by.value,
         "model": classification.model,
         "model_version": classification.model_version,
         "needs_review": classification.needs_review,
-        "priority": item.priority.priority,
+        "priority": item.priority.priority.value,
         "sla_value": item.sla.value if item.sla else None,
-        "sla_unit": item.sla.unit if item.sla else None,
+        "sla_unit": item.sla.unit.value if item.sla else None,
         "response_due_at": item.response_due_at,
         "resolution_due_at": item.resolution_due_at,
         "decided_at": item.decided_at,
-        "details": {
-            "classification": classification_json.dump_python(classification, mode="json"),
-            "priority": priority_json.dump_python(item.priority, mode="json"),
-        },
+        "details": write_json(
+            _details_json, _Details(classification=classification, priority=item.priority)
+        ),
         "sort_key": "\x01".join(parts),
     }
 
@@ -160,19 +174,20 @@ def read_triaged(row: Row[Any]) -> TriagedTicket:
     sla = None
     if row.sla_value is not None:
         sla = Sla(value=row.sla_value, unit=SlaUnit(row.sla_unit))
+    details = read_json(_details_json, row.details)
     return TriagedTicket(
         key=row.key,
-        ticket=ticket_json.validate_python(row.payload),
+        ticket=read_json(ticket_json, row.payload),
         received_at=row.received_at,
-        classification=classification_json.validate_python(row.details["classification"]),
+        classification=details.classification,
         catalog_version=row.catalog_version,
         policy_version=row.policy_version,
         decided_at=row.decided_at,
         sla=sla,
         response_due_at=response.due_at if response else row.response_due_at,
         resolution_due_at=resolution.due_at if resolution else row.resolution_due_at,
-        priority=priority_json.validate_python(row.details["priority"]),
-        assignment=assignment_json.validate_python(row.assignment) if row.assignment else None,
+        priority=details.priority,
+        assignment=read_json(assignment_json, row.assignment) if row.assignment else None,
         holding=read_holding(row) if row.agent_id else None,
         clocks=tuple(clocks.values()),
     )

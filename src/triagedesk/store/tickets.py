@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, or_, select, update
+from sqlalchemy import Select, String, bindparam, func, literal, or_, select, update
 
 from triagedesk.store.changes import note_changed
-from triagedesk.store.queries import PART, Queries, add_rows, in_parts, new_keys
-from triagedesk.store.sla import log_statuses, mark_stale, unanswered
+from triagedesk.store.queries import (
+    PART,
+    Queries,
+    add_rows,
+    in_parts,
+    insert_new,
+    new_keys,
+    write_json,
+)
+from triagedesk.store.sla import answer, log_statuses, mark_stale
 from triagedesk.store.tables import (
     assignments,
     broken_tickets,
@@ -26,6 +34,7 @@ from triagedesk.store.ticket_rows import (
     of_run,
     read_received,
     read_triaged,
+    received_rows,
     ticket_json,
     triaged_rows,
 )
@@ -38,10 +47,6 @@ from triagedesk.tickets import (
     Ticket,
     TriagedTicket,
 )
-
-#: The clocks that a ticket is read with, and the columns that say where they stand.
-_SHOWN = ("response", "resolution")
-_STANDING = ("target", "due_at", "warn_at", "paused", "stopped_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,27 +73,29 @@ class TicketQueries(Queries):
         known = self._known(source, [ticket.id for ticket in fetched])
         new = [ticket for ticket in fetched if ticket.id not in known]
         changed = [t for t in fetched if t.id in known and known[t.id][1] != t.content_hash]
-        self._insert_tickets(new, now)
+        keys = self._insert_tickets(new, now) | {id_: row[0] for id_, row in known.items()}
         self._update_tickets(known, [t for t in fetched if t.id in known], now)
-        self._log_statuses(source, known, fetched, now)
-        keys = self._known(source, [t.id for t in fetched if t.status is not Status.RESOLVED])
-        self.put_into_run(run_id, [key for key, _hash, _status in keys.values()])
-        if broken:
-            rows = [
-                {
-                    "run_id": run_id,
-                    "source": source,
-                    "position": item.position,
-                    "external_id": item.id,
-                    "reason": item.reason,
-                    "raw": item.raw,
-                }
-                for item in broken
-            ]
-            add_rows(self.connection, broken_tickets, rows)
+        self._log_statuses(keys, known, fetched, now)
+        self.put_into_run(run_id, [keys[t.id] for t in fetched if t.status is not Status.RESOLVED])
+        self.set_aside(run_id, source, broken)
         return Received(
             new=len(new), changed=len(changed), unchanged=len(fetched) - len(new) - len(changed)
         )
+
+    def set_aside(self, run_id: str, source: str, broken: Sequence[BrokenTicket]) -> None:
+        """Record what a run could not read."""
+        rows = [
+            {
+                "run_id": run_id,
+                "source": source,
+                "position": item.position,
+                "external_id": item.id,
+                "reason": item.reason,
+                "raw": item.raw,
+            }
+            for item in broken
+        ]
+        add_rows(self.connection, broken_tickets, rows)
 
     def _known(self, source: str, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
         """External id -> (key, content hash, status)."""
@@ -102,22 +109,28 @@ class TicketQueries(Queries):
                 known[external_id] = (key, content_hash, status)
         return known
 
-    def _insert_tickets(self, new: Sequence[Ticket], now: datetime) -> None:
+    def _insert_tickets(self, new: Sequence[Ticket], now: datetime) -> dict[str, int]:
+        """Insert tickets; returns the store's numbers by external id."""
+        keys: dict[str, int] = {}
         for part in in_parts(new):
+            numbers = new_keys(self.connection, tickets, len(part))
+            keys |= {ticket.id: key for ticket, key in zip(part, numbers, strict=True)}
             rows = [
                 {
+                    "id": keys[ticket.id],
                     "source": ticket.source,
                     "external_id": ticket.id,
                     "content_hash": ticket.content_hash,
-                    "status": ticket.status,
+                    "status": ticket.status.value,
                     "requester": ticket.requester_email.lower() or None,
-                    "payload": ticket_json.dump_python(ticket, mode="json"),
+                    "payload": write_json(ticket_json, ticket),
                     "received_at": now,
                     "updated_at": now,
                 }
                 for ticket in part
             ]
             add_rows(self.connection, tickets, rows)
+        return keys
 
     def _update_tickets(
         self, known: dict[str, tuple[int, str, str]], fetched: Sequence[Ticket], now: datetime
@@ -159,7 +172,7 @@ class TicketQueries(Queries):
 
     def _log_statuses(
         self,
-        source: str,
+        keys: Mapping[str, int],
         before: dict[str, tuple[int, str, str]],
         fetched: Sequence[Ticket],
         now: datetime,
@@ -167,21 +180,23 @@ class TicketQueries(Queries):
         """Log every status that is another one than before; a ticket begins as open."""
         opened = (0, "", Status.OPEN)
         moved = {t.id: t for t in fetched if t.status != before.get(t.id, opened)[2]}
-        keys = self._known(source, list(moved))
-        log_statuses(self.connection, [(keys[id_][0], t) for id_, t in moved.items()], now)
+        log_statuses(self.connection, [(keys[id_], t) for id_, t in moved.items()], now)
 
     def change_status(self, ticket: Ticket, now: datetime) -> None:
         """Give a known ticket the status it says; one that is resolved is released."""
         known = self._known(ticket.source, [ticket.id])
         self._update_tickets(known, [ticket], now)
-        self._log_statuses(ticket.source, known, [ticket], now)
+        self._log_statuses({ticket.id: known[ticket.id][0]}, known, [ticket], now)
 
     def put_into_run(self, run_id: str, keys: Sequence[int]) -> None:
         """Have the run deal with these tickets too."""
-        present = select(run_tickets.c.ticket_id).where(run_tickets.c.run_id == run_id)
-        already = set(self.connection.scalars(present))
-        rows = [{"run_id": run_id, "ticket_id": key} for key in keys if key not in already]
-        add_rows(self.connection, run_tickets, rows)
+        for part in in_parts(sorted(keys)):
+            self._put_into_run(run_id, select(tickets.c.id).where(tickets.c.id.in_(part)))
+
+    def _put_into_run(self, run_id: str, keys: Select[tuple[int]]) -> None:
+        mine = keys.add_columns(literal(run_id, String))
+        add = insert_new(self.connection, run_tickets)
+        self.connection.execute(add.from_select(["ticket_id", "run_id"], mine))
 
     def take_up(self, run_id: str) -> None:
         """Put into the run what earlier runs left: not decided, not assigned or not reported."""
@@ -194,17 +209,17 @@ class TicketQueries(Queries):
                 ~is_assigned(),
             ),
         )
-        self.put_into_run(run_id, list(self.connection.scalars(left)))
+        self._put_into_run(run_id, left)
 
     def undecided(self, run_id: str) -> list[ReceivedTicket]:
         """The run's tickets whose content nobody has decided about yet, oldest first."""
-        query = of_run(select(tickets), run_id).where(tickets.c.decision_id.is_(None))
+        query = of_run(received_rows(), run_id).where(tickets.c.decision_id.is_(None))
         rows = self.connection.execute(query.order_by(tickets.c.id))
         return [read_received(row) for row in rows]
 
     def tickets_called(self, external_id: str) -> list[ReceivedTicket]:
         """Tickets of that id, of whatever source, newest first."""
-        query = select(tickets).where(tickets.c.external_id == external_id)
+        query = received_rows().where(tickets.c.external_id == external_id)
         rows = self.connection.execute(query.order_by(tickets.c.id.desc()))
         return [read_received(row) for row in rows]
 
@@ -219,7 +234,12 @@ class TicketQueries(Queries):
         return [item for item in triaged if item.key in waiting]
 
     def decide(self, run_id: str, triaged: Sequence[TriagedTicket]) -> None:
-        """Record decisions, and make each its ticket's current one."""
+        """Record decisions, and make each its ticket's current one; clocks follow later."""
+        mark_stale(self.connection, list(self.record_decisions(run_id, triaged)))
+
+    def record_decisions(self, run_id: str, triaged: Sequence[TriagedTicket]) -> dict[int, int]:
+        """The same without the clocks; returns the decisions' numbers by ticket key."""
+        numbers: dict[int, int] = {}
         for part in in_parts(triaged):
             keys = new_keys(self.connection, decisions, len(part))
             rows = [
@@ -238,7 +258,9 @@ class TicketQueries(Queries):
                 .values(decision_id=decisions.c.id)
             )
             self.connection.execute(make_current)
-            mark_stale(self.connection, [item.key for item in part])
+            numbers |= {item.key: key for item, key in zip(part, keys, strict=True)}
+        note_changed(self.connection, numbers)
+        return numbers
 
     def unassigned(self, run_id: str) -> list[TriagedTicket]:
         """The run's decided tickets that no agent has, oldest first."""
@@ -273,7 +295,7 @@ class TicketQueries(Queries):
                     "ticket_id": key,
                     "run_id": run_id or None,
                     "agent_id": assignment.agent_id,
-                    "details": assignment_json.dump_python(assignment, mode="json"),
+                    "details": write_json(assignment_json, assignment),
                     "assigned_at": now,
                     "committed_at": now if committed and assignment.agent_id else None,
                     "given_by": given_by or None,
@@ -283,7 +305,9 @@ class TicketQueries(Queries):
             add_rows(self.connection, assignments, rows)
         # Being given to an agent answers a ticket, and starts its group's clock.
         taken = [key for key, assignment in given if assignment.agent_id]
-        mark_stale(self.connection, taken if starts_clocks else unanswered(self.connection, taken))
+        if not starts_clocks:
+            taken = answer(self.connection, taken, now)
+        mark_stale(self.connection, taken)
 
     def assigned_in(self, run_id: str) -> dict[str, int]:
         """Agent id -> how many tickets the run gave them."""
@@ -335,6 +359,11 @@ class TicketQueries(Queries):
         rows = self.connection.execute(query, execution_options={"yield_per": PART})
         for part in rows.partitions():
             yield from (read_triaged(row) for row in part)
+
+    def has_decided(self, run_id: str) -> bool:
+        """Whether the run has any ticket with a decision."""
+        query = of_run(select(tickets.c.id), run_id).where(tickets.c.decision_id.is_not(None))
+        return self.connection.scalar(query.limit(1)) is not None
 
     def triaged_of(self, keys: Sequence[int]) -> list[TriagedTicket]:
         """Tickets by key, with all decisions, oldest first; those not decided are left out."""

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from triagedesk import desk_work, relearning
+from triagedesk import desk_work, learning, relearning
 from triagedesk.desk_work import TicketEvent
 from triagedesk.errors import NotFoundError, TriagedeskError
 from triagedesk.store import Transaction
@@ -228,9 +228,20 @@ def taught(visit: Visit, key: int) -> Response:
     return visit.render("ticket_taught.html", item=item, changes=changes, next_key=next_key)
 
 
+def why(visit: Visit, key: int) -> Response:
+    """What speaks for a ticket's classification, asked of the model as it is now."""
+    with visit.store.read() as transaction:
+        item = find(transaction, key)
+    said = None
+    if item.triaged is not None:
+        said = learning.explained(visit.desk, item.triaged, visit.catalog()).explanation
+    return visit.render("ticket_why.html", item=item, said=said)
+
+
 ROUTES: list[BaseRoute] = [
     view("/tickets/{key:int}", ticket, name="ticket"),
     view("/tickets/{key:int}/changes", ticket_changes),
+    view("/tickets/{key:int}/why", why),
     view("/tickets/{key:int}/correct", correct_form, role="agent"),
     view("/tickets/{key:int}/reassign", reassign_form, role="lead"),
     view("/tickets/{key:int}/taught", taught, role="agent"),

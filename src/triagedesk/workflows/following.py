@@ -13,7 +13,7 @@ import structlog
 from triagedesk.desk import Progress, Silence
 from triagedesk.errors import StoreBusy, StoreError
 from triagedesk.steps import Cancelled, LeftToOthers
-from triagedesk.store import Store
+from triagedesk.store import Store, Transaction
 from triagedesk.store.jobs import JobStanding
 from triagedesk.store.lease import Held, hold
 
@@ -58,6 +58,11 @@ class Following:
         self._shown.advance(count)
         with self.store.begin() as transaction:
             transaction.advance_job(self.job_id, count)
+
+    def advance_with(self, transaction: Transaction, count: int) -> None:
+        """The same, kept together with what was done to them."""
+        self._shown.advance(count)
+        transaction.advance_job(self.job_id, count)
 
     def check(self) -> None:
         """Heed what the job's row says, between two steps or chunks."""

@@ -53,7 +53,7 @@ def mail(desk: Desk, report_id: str) -> str:
 
 
 def watch_clocks(desk: Desk, memory: Memory, job: Job) -> dict[str, Any]:
-    """What a run does about SLA clocks, between two runs."""
+    """What a run does about SLA clocks and what waits in the queue, between two runs."""
     catalog = memory.catalog()
     summary = RunSummary(run_id=job.id, started_at=job.created_at)
     watch.follow(desk, catalog)
@@ -66,6 +66,8 @@ def watch_clocks(desk: Desk, memory: Memory, job: Job) -> dict[str, Any]:
     if waits:
         watch.escalate(desk, summary, catalog)
         pipeline.assign(desk, summary, catalog)
+        watch.follow(desk, catalog)
+    if desk_work.take_up(desk):
         watch.follow(desk, catalog)
     with desk.store.read() as transaction:
         untold = transaction.notices("pending", "parked")
