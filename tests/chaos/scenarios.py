@@ -276,6 +276,10 @@ def system_clock_jumps(ground: Ground) -> None:
     _set_clock(clock, 0)
     for name in ("LD_PRELOAD", "FAKETIME_TIMESTAMP_FILE"):
         del ground.desk.settings[name]
+    for process in ground.desk.started:
+        # What the library shares among a process's children, and a killed one leaves behind.
+        for left in (f"faketime_shm_{process.pid}", f"sem.faketime_sem_{process.pid}"):
+            Path("/dev/shm", left).unlink(missing_ok=True)
     ground.rest()
 
 

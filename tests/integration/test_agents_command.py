@@ -20,7 +20,8 @@ def test_agents_are_listed_sent_away_and_given_work(sqlite_desk: WholeDesk) -> N
     assert pulled["why"].startswith(f"Ann begins {pulled['ticket_id']}")
     gone = desk.cli("agents", "availability", "ann", "lunch", "--json").json
     assert pulled["ticket_id"] in [item["ticket_id"] for item in gone["handed_back"]]
-    assert all(item["to_agent_id"] in ("bob", "cy") for item in gone["handed_back"])
+    # Nobody else knows VPN, and a lunch is short beside their SLA: they wait for Ann.
+    assert {item["to_agent_id"] for item in gone["handed_back"]} == {None}
     assert "Ann is available" in desk.cli("agents", "availability", "ann", "available").out
     assert "takes new work" in desk.cli("agents", "list").text
     assert "Nothing" in desk.cli("next", "ann").text or "begins" in desk.cli("next", "ann").text
