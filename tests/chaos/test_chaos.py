@@ -24,7 +24,9 @@ def carry_out(name: str, folder: Path, server: PostgresServer | None) -> Tally:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["step boundaries", "mail cut", "disk full"])
+@pytest.mark.parametrize(
+    "name", ["step boundaries", "mail cut", pytest.param("disk full", marks=LONG)]
+)
 def test_on_sqlite_nothing_is_lost_or_doubled(name: str, tmp_path: Path) -> None:
     carry_out(name, tmp_path, None)
 
@@ -54,6 +56,7 @@ def test_whole_processes_whose_clock_jumps_lose_nothing(tmp_path: Path) -> None:
     carry_out("system clock", tmp_path, None)
 
 
+@LONG
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_loses_nothing(tmp_path: Path) -> None:
     # A server of its own: other tests would miss theirs.

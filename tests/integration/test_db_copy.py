@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, insert, select, update
 
 from support.desk import WholeDesk, open_desk, wait_until, wire_tickets
 from support.postgres import PostgresServer
+from support.services import LONG
 from triagedesk.errors import StoreError
 from triagedesk.store import Store, copying, queries
 from triagedesk.store.copying import copy_desk
@@ -149,6 +150,7 @@ def test_a_copy_that_is_killed_leaves_nothing_and_can_be_done_again(
     assert rows(target) == rows(desk.store_url) == before
 
 
+@LONG
 def test_a_copy_killed_right_after_its_commit_is_whole_and_is_not_done_twice(
     desk: WholeDesk, target: str
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_copy_killed_right_after_its_commit_is_whole_and_is_not_done_twice(
     )
 
 
+@LONG
 def test_what_was_in_hand_is_begun_anew_and_done_once_in_the_new_place(
     desk: WholeDesk, target: str
 ) -> None:
