@@ -24,6 +24,18 @@ settings.load_profile("ci")
 _OURS = [field.upper() for field in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares a desk, a browser or a model stays in one process and in order (`loadgroup`)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def _shares(item: pytest.Function) -> bool:
+    fixtures = item._fixtureinfo.name2fixturedefs.values()  # pytest has no public way to ask
+    return any(fixture.scope == "module" for found in fixtures for fixture in found)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """No test sees what the developer has configured."""

@@ -6,7 +6,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ import structlog
 from triagedesk.agents import Agent
 from triagedesk.assign import AssignPolicy
 from triagedesk.assign.index import CommitmentPolicy
-from triagedesk.classify import Classifier, Usage
+from triagedesk.classify import Classifier
 from triagedesk.classify.budget import Budgeted, Prices
 from triagedesk.classify.cascade import Cascade
 from triagedesk.classify.corrections import Correction
@@ -47,6 +47,7 @@ from triagedesk.errors import (
     SettingsError,
 )
 from triagedesk.files import write_file
+from triagedesk.ledger import StoredAnswers, StoredLedger, StoredPace
 from triagedesk.outbox import Channel
 from triagedesk.outbox.maildir import MaildirChannel
 from triagedesk.outbox.smtp import SmtpChannel
@@ -230,13 +231,13 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
         redact=settings.llm_redact,
         people=lambda: _agent_names(store) if store else (),
         pace=_pace_of(settings, store),
-        cache=_StoredAnswers(store) if store else MemoryCache(),
+        cache=StoredAnswers(store) if store else MemoryCache(),
     )
     if store is None:
         return model
     return Budgeted(
         model=model,
-        ledger=_StoredLedger(store),
+        ledger=StoredLedger(store),
         daily_tokens=settings.llm_daily_tokens,
         daily_cost=settings.llm_daily_cost,
         prices=Prices(input=settings.llm_price_input, output=settings.llm_price_output),
@@ -246,21 +247,8 @@ def language_model(settings: Settings, store: Store | None) -> Classifier:
 
 def _pace_of(settings: Settings, store: Store | None) -> Pace | None:
     if store and settings.llm_calls_per_minute:
-        return _StoredPace(store, settings.llm_calls_per_minute)
+        return StoredPace(store, settings.llm_calls_per_minute)
     return pace(settings.llm_calls_per_minute)
-
-
-@dataclass(frozen=True)
-class _StoredPace:
-    """The pace that all processes of a desk keep together, on whatever host."""
-
-    store: Store
-    calls_per_minute: int
-
-    def reserve(self) -> float:
-        """Take the next turn; returns the seconds to wait before using it."""
-        with self.store.begin_alone() as transaction:
-            return transaction.reserve_call("language model", self.calls_per_minute)
 
 
 @cache
@@ -288,45 +276,6 @@ def corrections(store: Store) -> tuple[Correction, ...]:
         )
         for item in stored
     )
-
-
-@dataclass(frozen=True)
-class _StoredAnswers:
-    """A language model's answers, kept in the store as they come."""
-
-    store: Store
-
-    def get(self, keys: Sequence[str]) -> Mapping[str, str]:
-        with self.store.read() as transaction:
-            return transaction.model_answers(keys)
-
-    def put(self, answers: Mapping[str, str]) -> None:
-        with self.store.begin() as transaction:
-            transaction.keep_model_answers(answers, datetime.now(UTC))
-
-
-@dataclass(frozen=True)
-class _StoredLedger:
-    """What language models used, kept in the store as they use it."""
-
-    store: Store
-
-    def usage_today(self) -> Usage:
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        with self.store.read() as transaction:
-            sent, received = transaction.tokens_since(midnight)
-        return Usage(input_tokens=sent, output_tokens=received)
-
-    def record(self, model: str, usage: Usage, tickets: int) -> None:
-        with self.store.begin() as transaction:
-            transaction.record_model_use(
-                model,
-                calls=usage.calls,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                tickets=tickets,
-                now=datetime.now(UTC),
-            )
 
 
 def skill_reader(settings: Settings) -> SkillReader:

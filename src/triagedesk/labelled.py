@@ -18,18 +18,9 @@ from triagedesk.catalog import (
 from triagedesk.classify.evaluate import Case
 from triagedesk.cleaning import clean_name, excerpt
 from triagedesk.errors import Problem, TicketsError
-from triagedesk.formats import (
-    Format,
-    Unreadable,
-    column_name,
-    format_for,
-    load_json,
-    load_json_lines,
-    load_table,
-    load_yaml,
-)
-from triagedesk.sources.reading import FIELDS, find_items, read_tickets
-from triagedesk.yamlsafe import FormatError
+from triagedesk.formats import Unreadable, column_name
+from triagedesk.sources.files import items_with_places
+from triagedesk.sources.reading import FIELDS, read_tickets
 
 #: Columns of a ticket's text that a helpdesk does not use but data sets do.
 TEXT_COLUMN = "text"
@@ -96,7 +87,7 @@ def read_labelled(
 
     Raises TicketsError when the file cannot be read or has no row to go by.
     """
-    items = _items(text, origin)
+    items = items_with_places(text, origin, what="labelled tickets")
     _check_columns(items, origin, text_column, label_column)
     broken: list[Problem] = []
     rows: list[_Row] = []
@@ -123,25 +114,6 @@ def read_labelled(
         broken=tuple(broken),
         unknown=unknown,
     )
-
-
-def _items(text: str, origin: str) -> list[tuple[str, Any]]:
-    """The file's items, each with where it stands."""
-    try:
-        match format_for(origin, text):
-            case Format.CSV:
-                return [(f"line {row.line}", row.value) for row in load_table(text).rows]
-            case Format.JSONL:
-                return [(f"line {row.line}", row.value) for row in load_json_lines(text)]
-            case Format.JSON:
-                found = find_items(load_json(text))
-            case Format.YAML:
-                found = find_items(load_yaml(text)[0])
-    except FormatError as error:
-        raise TicketsError(
-            f"The labelled tickets from {origin} cannot be read:", problems=[error.problem]
-        ) from error
-    return [(f"item {position}", item) for position, item in enumerate(found, start=1)]
 
 
 def _check_columns(

@@ -23,10 +23,10 @@ AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="The agent's id.")
 @cli.command("list")
 def list_agents(*, as_json: options.AsJson = False) -> None:
     """Every agent with the load of now, and until when they are there."""
-    from datetime import UTC, datetime  # noqa: PLC0415 (only here)
+    from datetime import UTC, datetime
 
-    from triagedesk.app import assign_policy, open_store  # noqa: PLC0415 (slow to import)
-    from triagedesk.assign.score import closed_reason  # noqa: PLC0415
+    from triagedesk.app import assign_policy, open_store
+    from triagedesk.assign.score import closed_reason
 
     settings, now = options.settings(), datetime.now(UTC)
     store = open_store(settings)
@@ -40,9 +40,9 @@ def list_agents(*, as_json: options.AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
 
     table = Table("agent", "name", "open", "at most", "takes new work", "skills")
     for row in rows:
@@ -61,9 +61,9 @@ def availability(
     as_json: options.AsJson = False,
 ) -> None:
     """Say whether an agent takes work; who goes hands back what they have not begun, at once."""
-    from triagedesk.agents import Availability  # noqa: PLC0415 (slow to import)
-    from triagedesk.commands import set_availability  # noqa: PLC0415
-    from triagedesk.errors import InputError  # noqa: PLC0415
+    from triagedesk.agents import Availability
+    from triagedesk.commands import set_availability
+    from triagedesk.errors import InputError
 
     try:
         wanted = Availability.of(state)
@@ -81,7 +81,7 @@ def availability(
 
 def next_ticket(agent: AgentId, *, by: By = "", as_json: options.AsJson = False) -> None:
     """Give an agent the ticket to begin now, and say why it is this one."""
-    from triagedesk.commands import next_ticket as pull  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import next_ticket as pull
 
     pulled = pull(options.settings(), agent, by or getpass.getuser())
     ticket = pulled.ticket.ticket if pulled.ticket else None

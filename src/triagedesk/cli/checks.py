@@ -42,8 +42,8 @@ def check_catalog(
 
     Then warn of request types the local model cannot tell apart, and propose what to write.
     """
-    from triagedesk.cli.show import show_catalog  # noqa: PLC0415
-    from triagedesk.commands import check_confusable, read_catalog  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import show_catalog
+    from triagedesk.commands import check_confusable, read_catalog
 
     catalog = read_catalog(place)
     show_catalog(catalog)
@@ -55,7 +55,7 @@ def check_catalog(
 
 def _warn(catalog: ServiceCatalog, found: Sequence[Confusable], missing: Sequence[str]) -> None:
     """Print what the model cannot tell apart, worst first."""
-    from triagedesk.classify.confusable import bare  # noqa: PLC0415
+    from triagedesk.classify.confusable import bare
 
     for what in missing:
         typer.echo(f"note: {what}; the warnings below are less sure for it")
@@ -77,8 +77,8 @@ def _warn(catalog: ServiceCatalog, found: Sequence[Confusable], missing: Sequenc
 @config.command("check")
 def check_config() -> None:
     """Check every setting and every file it names; show what is in force, without secrets."""
-    from triagedesk.cli.show import show_settings  # noqa: PLC0415
-    from triagedesk.commands import check_files  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import show_settings
+    from triagedesk.commands import check_files
 
     settings = options.settings()
     check_files(settings)

@@ -24,8 +24,8 @@ def correct(
     by: By = "",
 ) -> None:
     """Say what a ticket really is; the local model learns it at once."""
-    from triagedesk.cli.show import show_learned  # noqa: PLC0415
-    from triagedesk.commands import correct_ticket  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import show_learned
+    from triagedesk.commands import correct_ticket
 
     learned, decided = correct_ticket(
         options.settings(), ticket, category, kind, by or getpass.getuser()
@@ -45,8 +45,8 @@ def learn(
     by: By = "",
 ) -> None:
     """Learn from a desk's own closed tickets (.csv .json .jsonl .yaml)."""
-    from triagedesk.cli.show import show_learned  # noqa: PLC0415
-    from triagedesk.commands import learn_history  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import show_learned
+    from triagedesk.commands import learn_history
 
     show_learned(learn_history(options.settings(), history, by or getpass.getuser()))
 
@@ -54,8 +54,8 @@ def learn(
 @cli.command("list")
 def list_lessons() -> None:
     """What has been learned, lesson by lesson."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
-    from triagedesk.cli.show import show_lessons  # noqa: PLC0415
+    from triagedesk.app import open_store
+    from triagedesk.cli.show import show_lessons
 
     with closing(open_store(options.settings())) as store, store.read() as transaction:
         lessons = transaction.lessons()
@@ -71,7 +71,7 @@ def undo(
     by: By = "",
 ) -> None:
     """Take back what was learned together."""
-    from triagedesk.commands import undo_lesson  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import undo_lesson
 
     undone = undo_lesson(options.settings(), lesson, by or getpass.getuser())
     typer.echo(f"{undone} corrections of lesson {lesson} no longer count.")

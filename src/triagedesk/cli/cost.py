@@ -16,8 +16,8 @@ def cost(
     as_json: options.AsJson = False,
 ) -> None:
     """What language models were used for: calls, tokens and, with prices set, money."""
-    from triagedesk.cli.show import costs_as_json, show_costs  # noqa: PLC0415
-    from triagedesk.commands import model_use  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import costs_as_json, show_costs
+    from triagedesk.commands import model_use
 
     settings = options.settings()
     lines = costs_as_json(model_use(settings, days), settings)

@@ -33,12 +33,12 @@ def copy(
     """
     settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.app import open_store  # noqa: PLC0415
-    from triagedesk.cli.show import Bars  # noqa: PLC0415
-    from triagedesk.errors import StoreBusy  # noqa: PLC0415
-    from triagedesk.store import Store  # noqa: PLC0415
-    from triagedesk.store.copying import copy_desk  # noqa: PLC0415
-    from triagedesk.store.lease import hold, living  # noqa: PLC0415
+    from triagedesk.app import open_store
+    from triagedesk.cli.show import Bars
+    from triagedesk.errors import StoreBusy
+    from triagedesk.store import Store
+    from triagedesk.store.copying import copy_desk
+    from triagedesk.store.lease import hold, living
 
     with closing(open_store(settings)) as source, closing(Store.open(to)) as target:
         if at_work := living(source, "worker "):

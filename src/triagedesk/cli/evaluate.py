@@ -82,9 +82,9 @@ def evaluate(
     """
     settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.cli.show import Bars  # noqa: PLC0415
-    from triagedesk.commands import evaluate_labelled  # noqa: PLC0415
-    from triagedesk.evaluating import EvaluateOptions  # noqa: PLC0415
+    from triagedesk.cli.show import Bars
+    from triagedesk.commands import evaluate_labelled
+    from triagedesk.evaluating import EvaluateOptions
 
     wanted = EvaluateOptions(
         file=labelled,
@@ -125,10 +125,10 @@ def _say_set_aside(labelled: Labelled) -> None:
 
 
 def _write_page(found: EvaluatedFile, path: Path) -> None:
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime
 
-    from triagedesk.classify.evaluate.page import Subject, page  # noqa: PLC0415
-    from triagedesk.files import write_file  # noqa: PLC0415
+    from triagedesk.classify.evaluate.page import Subject, page
+    from triagedesk.files import write_file
 
     labelled = found.labelled
     content = page(
@@ -148,7 +148,7 @@ def _write_page(found: EvaluatedFile, path: Path) -> None:
 
 def _document(found: EvaluatedFile) -> dict[str, object]:
     """What `--json` prints: one evaluation, or both with their comparison."""
-    from triagedesk.classify.evaluate.document import (  # noqa: PLC0415
+    from triagedesk.classify.evaluate.document import (
         as_document,
         comparison_as_json,
     )
@@ -184,8 +184,8 @@ def _catalog_words(labelled: Labelled) -> str:
 
 def _show(found: EvaluatedFile) -> None:
     """Print the figures as tables."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.console import Console
+    from rich.markup import escape
 
     console = Console(highlight=False)
     console.print(f"[bold]{escape(found.labelled.origin)}[/]", soft_wrap=True)
@@ -201,10 +201,10 @@ def _show(found: EvaluatedFile) -> None:
 
 
 def _show_figures(console: Console, found: EvaluatedFile) -> None:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
+    from rich.table import Table
 
-    from triagedesk.classify.evaluate.wording import headline  # noqa: PLC0415
+    from triagedesk.classify.evaluate.wording import headline
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("", style="bold")
@@ -217,10 +217,10 @@ def _show_figures(console: Console, found: EvaluatedFile) -> None:
 
 
 def _show_comparison(console: Console, comparison: Comparison) -> None:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
+    from rich.table import Table
 
-    from triagedesk.classify.evaluate.wording import p_words, percent, points, verdict  # noqa: PLC0415
+    from triagedesk.classify.evaluate.wording import p_words, percent, points, verdict
 
     table = Table("share of tickets", "first", "second", "difference", "95%", "p")
     for paired in comparison.paired:
@@ -237,10 +237,10 @@ def _show_comparison(console: Console, comparison: Comparison) -> None:
 
 
 def _show_details(console: Console, measured: Measured) -> None:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
+    from rich.table import Table
 
-    from triagedesk.classify.evaluate.wording import label_name, percent  # noqa: PLC0415
+    from triagedesk.classify.evaluate.wording import label_name, percent
 
     classes = sorted(measured.figures.classes, key=lambda c: (c.f1, c.label))
     table = Table("label", "tickets", "precision", "recall", "F1")

@@ -19,7 +19,7 @@ def explain(
     as_json: options.AsJson = False,
 ) -> None:
     """Why a ticket is what it is: the phrases that decided, corrections like it, other labels."""
-    from triagedesk.commands import explain_ticket  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import explain_ticket
 
     found = as_document(explain_ticket(options.settings(), ticket))
     if as_json:

@@ -30,9 +30,9 @@ def create(
     ] = None,
 ) -> None:
     """Make a key and show it, once: only its hash is kept."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
-    from triagedesk.cleaning import clean_name  # noqa: PLC0415
-    from triagedesk.errors import InputError  # noqa: PLC0415
+    from triagedesk.app import open_store
+    from triagedesk.cleaning import clean_name
+    from triagedesk.errors import InputError
 
     if name != clean_name(name) or not 0 < len(name) <= _LONGEST:
         raise InputError(f"a key's name has 1 to {_LONGEST} visible characters on one line")
@@ -47,7 +47,7 @@ def create(
 @cli.command("list")
 def list_keys(*, as_json: options.AsJson = False) -> None:
     """Every key: its beginning, scopes, and whether it is in force."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
+    from triagedesk.app import open_store
 
     with closing(open_store(options.settings())) as store, store.read() as transaction:
         keys = transaction.keys()
@@ -76,7 +76,7 @@ def list_keys(*, as_json: options.AsJson = False) -> None:
 @cli.command()
 def revoke(name: Name) -> None:
     """Take a key out of force, at once."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
+    from triagedesk.app import open_store
 
     with closing(open_store(options.settings())) as store, store.begin() as transaction:
         now = datetime.now(UTC)

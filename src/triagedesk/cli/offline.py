@@ -22,8 +22,8 @@ def classify(
     as_json: options.AsJson = False,
 ) -> None:
     """Classify tickets with the local model and, where one is configured, the LLM."""
-    from triagedesk.cli.show import Bars, classifications_as_json, show_classifications  # noqa: PLC0415
-    from triagedesk.commands import classify_file  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import Bars, classifications_as_json, show_classifications
+    from triagedesk.commands import classify_file
 
     settings = options.settings(tickets=tickets, catalog=catalog)
     with Bars() as bars:
@@ -48,15 +48,15 @@ def assign(
     ] = None,
 ) -> None:
     """Assign a dataset's tickets to its agents, all at once, and say why."""
-    from triagedesk.cli.show import Bars  # noqa: PLC0415 (slow to import)
-    from triagedesk.commands import assign_dataset  # noqa: PLC0415
+    from triagedesk.cli.show import Bars
+    from triagedesk.commands import assign_dataset
 
     with Bars() as bars:
         answer = json.dumps(assign_dataset(dataset, bars), ensure_ascii=False, indent=2)
     if output is None:
         typer.echo(answer)
         return
-    from triagedesk.files import write_file  # noqa: PLC0415
+    from triagedesk.files import write_file
 
     write_file(output, (answer + "\n").encode())
     typer.echo(f"Assignments written to {output}.", err=True)

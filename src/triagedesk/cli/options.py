@@ -28,7 +28,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script to
 
 def settings(*, tickets: str = "", catalog: str = "", agents: Path | None = None) -> Settings:
     """The settings with the options of this call; raises SettingsError with every problem."""
-    from triagedesk.settings import load_settings  # noqa: PLC0415 (pydantic is slow to import)
+    from triagedesk.settings import load_settings
 
     given = {
         "HELPDESK_API_URL": tickets,

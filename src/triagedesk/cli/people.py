@@ -54,8 +54,8 @@ def create(
     ] = False,
 ) -> None:
     """Let somebody sign in; the first one should be an admin."""
-    from triagedesk.cleaning import clean_name  # noqa: PLC0415 (slow to import)
-    from triagedesk.errors import InputError  # noqa: PLC0415
+    from triagedesk.cleaning import clean_name
+    from triagedesk.errors import InputError
 
     if name != clean_name(name) or not 0 < len(name) <= _LONGEST or name.casefold() == "local":
         raise InputError(f"a person's name has 1 to {_LONGEST} visible characters on one line")
@@ -76,7 +76,7 @@ def create(
 @cli.command("list")
 def list_people(*, as_json: options.AsJson = False) -> None:
     """Everybody who may sign in, or might."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
+    from triagedesk.app import open_store
 
     with closing(open_store(options.settings())) as store, store.read() as transaction:
         people = transaction.people()
@@ -115,7 +115,7 @@ def change(
     full_name: FullName = None,
 ) -> None:
     """Give somebody another role, agent or name; what they have open shows it at once."""
-    from triagedesk.cleaning import clean_name  # noqa: PLC0415 (slow to import)
+    from triagedesk.cleaning import clean_name
 
     with _people() as (transaction, now):
         values: dict[str, str] = {}
@@ -163,7 +163,7 @@ def enable(name: Name) -> None:
 
 @contextmanager
 def _people() -> Iterator[tuple[Transaction, datetime]]:
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
+    from triagedesk.app import open_store
 
     with closing(open_store(options.settings())) as store, store.begin_alone() as transaction:
         yield transaction, datetime.now(UTC)
@@ -176,7 +176,7 @@ def _audit(transaction: Transaction, what: str, person: Person, now: datetime) -
 
 def _agent(transaction: Transaction, agent_id: str) -> str:
     """The id of an agent there is, or "". Raises NotFoundError."""
-    from triagedesk.errors import NotFoundError  # noqa: PLC0415 (slow to import)
+    from triagedesk.errors import NotFoundError
 
     known = transaction.known_agents()
     if agent_id and agent_id not in known:
@@ -189,7 +189,7 @@ def _agent(transaction: Transaction, agent_id: str) -> str:
 
 def _new_password(*, from_stdin: bool) -> str:
     """What is kept of a password that is typed twice, or read. Raises InputError."""
-    from triagedesk.passwords import hash_password  # noqa: PLC0415 (slow to import)
+    from triagedesk.passwords import hash_password
 
     if from_stdin:
         return hash_password(sys.stdin.readline().rstrip("\r\n"))

@@ -22,8 +22,8 @@ MaybeReportId = Annotated[
 @cli.command("list")
 def list_reports(*, as_json: options.AsJson = False) -> None:
     """Every report: sent or not, to whom, and why not."""
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
-    from triagedesk.cli.show import reports_as_json, show_reports  # noqa: PLC0415
+    from triagedesk.app import open_store
+    from triagedesk.cli.show import reports_as_json, show_reports
 
     with closing(open_store(options.settings())) as store, store.read() as transaction:
         reports = transaction.report_list()
@@ -43,8 +43,8 @@ def resend(
     ] = None,
 ) -> None:
     """Send a report now, also one that was refused or has been sent before."""
-    from triagedesk.cli.show import exit_code_of, show_sent  # noqa: PLC0415
-    from triagedesk.commands import resend_reports  # noqa: PLC0415 (slow to import)
+    from triagedesk.cli.show import exit_code_of, show_sent
+    from triagedesk.commands import resend_reports
 
     sent = resend_reports(options.settings(), report_id, tuple(to or ()))
     show_sent(sent)
@@ -54,7 +54,7 @@ def resend(
 @cli.command()
 def discard(report_id: ReportId) -> None:
     """Give a report up: it is kept, but no longer sent, and runs go on."""
-    from triagedesk.commands import discard_report  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import discard_report
 
     discard_report(options.settings(), report_id)
     typer.echo(f"Report {report_id} is discarded; the next run fetches again.")
@@ -71,7 +71,7 @@ def build(
     ] = Path("report.xlsx"),
 ) -> None:
     """Build a run's workbook again from the decisions in the store; nothing is sent."""
-    from triagedesk.commands import rebuild_report  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import rebuild_report
 
     run = rebuild_report(options.settings(), run_id, output)
     typer.echo(f"The workbook of run {run} is {output}.")

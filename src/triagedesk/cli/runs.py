@@ -44,9 +44,9 @@ def run(
     """
     settings = options.settings(tickets=tickets, catalog=catalog, agents=agents)
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.app import RunOptions, open_desk  # noqa: PLC0415
-    from triagedesk.cli.show import Bars, exit_code, show_summary  # noqa: PLC0415
-    from triagedesk.workflows.runs import run_desk  # noqa: PLC0415
+    from triagedesk.app import RunOptions, open_desk
+    from triagedesk.cli.show import Bars, exit_code, show_summary
+    from triagedesk.workflows.runs import run_desk
 
     stopping = context.find_object(Stopping) or Stopping()
     wanted = RunOptions(report=report, decisions=decisions, send=not no_email, dry_run=dry_run)
@@ -79,8 +79,8 @@ def list_runs(
     as_json: options.AsJson = False,
 ) -> None:
     """Runs, newest first, wherever they are carried out."""
-    from triagedesk.cli.show_runs import runs_as_json, show_runs  # noqa: PLC0415 (slow to import)
-    from triagedesk.workflows.asking import run_list  # noqa: PLC0415
+    from triagedesk.cli.show_runs import runs_as_json, show_runs
+    from triagedesk.workflows.asking import run_list
 
     with closing(_store()) as store:
         found = run_list(store, most, everything=everything)
@@ -93,8 +93,8 @@ def list_runs(
 @cli.command()
 def show(run_id: RunId, *, as_json: options.AsJson = False) -> None:
     """How far a run is, and what it did once it is over."""
-    from triagedesk.cli.show_runs import runs_as_json, show_run  # noqa: PLC0415 (slow to import)
-    from triagedesk.workflows.asking import run_called  # noqa: PLC0415
+    from triagedesk.cli.show_runs import runs_as_json, show_run
+    from triagedesk.workflows.asking import run_called
 
     with closing(_store()) as store:
         found = run_called(store, run_id)
@@ -107,8 +107,8 @@ def show(run_id: RunId, *, as_json: options.AsJson = False) -> None:
 @cli.command()
 def begin() -> None:
     """Have the workers begin a run; its id is printed. `triagedesk run` needs no worker."""
-    from triagedesk.app import new_id  # noqa: PLC0415 (slow to import)
-    from triagedesk.workflows.asking import begin_run  # noqa: PLC0415
+    from triagedesk.app import new_id
+    from triagedesk.workflows.asking import begin_run
 
     with closing(_store()) as store:
         job = begin_run(store, new_id(), "cli", datetime.now(UTC))
@@ -118,7 +118,7 @@ def begin() -> None:
 @cli.command()
 def cancel(run_id: RunId) -> None:
     """Have a run stop after the tickets in hand; what it has decided stays decided."""
-    from triagedesk.workflows.asking import cancel_run  # noqa: PLC0415 (slow to import)
+    from triagedesk.workflows.asking import cancel_run
 
     with closing(_store()) as store:
         job = cancel_run(store, run_id, "cli", datetime.now(UTC))
@@ -131,7 +131,7 @@ def cancel(run_id: RunId) -> None:
 @cli.command()
 def resume(run_id: RunId) -> None:
     """Have the workers take up a run that failed or was cancelled; nothing is done twice."""
-    from triagedesk.workflows.asking import resume_run  # noqa: PLC0415 (slow to import)
+    from triagedesk.workflows.asking import resume_run
 
     with closing(_store()) as store:
         job = resume_run(store, run_id, "cli", datetime.now(UTC))
@@ -139,6 +139,6 @@ def resume(run_id: RunId) -> None:
 
 
 def _store() -> Store:
-    from triagedesk.app import open_store  # noqa: PLC0415 (slow to import)
+    from triagedesk.app import open_store
 
     return open_store(options.settings())

@@ -49,14 +49,14 @@ def serve(
     """
     settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.app import RunOptions, open_desk  # noqa: PLC0415
+    from triagedesk.app import RunOptions, open_desk
 
     host = host or settings.api_host
     with open_desk(settings, RunOptions()) as desk:
         _check_keys(desk.store, host)
         listener = _listen(host, settings.api_port if port is None else port)
         _say_where(settings, host, listener)
-        import uvicorn  # noqa: PLC0415
+        import uvicorn
 
         config = uvicorn.Config(
             _compose(desk, settings, host, with_workers=workers),
@@ -85,7 +85,7 @@ def _check_keys(store: Store, host: str) -> None:
 
     The API without a key, and the page without a person, are open to this machine alone.
     """
-    from triagedesk.errors import InputError  # noqa: PLC0415
+    from triagedesk.errors import InputError
 
     with store.read() as transaction:
         keys, has_people = transaction.keys(), transaction.has_people()
@@ -105,7 +105,7 @@ def _check_keys(store: Store, host: str) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises InputError when the address cannot be had."""
-    from triagedesk.errors import InputError  # noqa: PLC0415
+    from triagedesk.errors import InputError
 
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

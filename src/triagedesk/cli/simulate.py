@@ -83,7 +83,7 @@ def simulate(
     """
     settings = options.settings(catalog=catalog, agents=agents)
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.simulating import SimulateOptions, simulate_desk  # noqa: PLC0415
+    from triagedesk.simulating import SimulateOptions, simulate_desk
 
     wanted = SimulateOptions(
         history=history,
@@ -142,8 +142,8 @@ def _interval(value: Estimate) -> dict[str, float]:
 
 
 def _show(found: Simulated) -> None:
-    from rich.console import Console  # noqa: PLC0415 (slow to import)
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console(highlight=False)
     promised = sum(item.due_at is not None for item in found.history.items)

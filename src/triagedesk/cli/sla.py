@@ -35,9 +35,9 @@ def sla(
 ) -> None:
     """SLAs that run, next to breach first; nothing is escalated or sent by looking."""
     settings = options.settings()
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 (only this command needs it)
+    from zoneinfo import ZoneInfo
 
-    from triagedesk.commands import sla_board, sla_events  # noqa: PLC0415 (slow to import)
+    from triagedesk.commands import sla_board, sla_events
 
     zone = ZoneInfo(settings.time_zone)
     most = None if everything else limit
@@ -95,7 +95,7 @@ def _local(at: datetime | None, zone: ZoneInfo) -> str | None:
 
 
 def _show_board(lines: Sequence[dict[str, Any]]) -> None:
-    from rich.markup import escape  # noqa: PLC0415 (slow to import)
+    from rich.markup import escape
 
     rows = [
         (
@@ -116,7 +116,7 @@ def _show_board(lines: Sequence[dict[str, Any]]) -> None:
 
 
 def _show_events(lines: Sequence[dict[str, Any]]) -> None:
-    from rich.markup import escape  # noqa: PLC0415 (slow to import)
+    from rich.markup import escape
 
     rows = [
         (
@@ -136,9 +136,9 @@ def _show_events(lines: Sequence[dict[str, Any]]) -> None:
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box  # noqa: PLC0415 (slow to import)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
     if rows:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

@@ -19,9 +19,9 @@ def worker() -> None:
     """
     settings = options.settings()
     # Everything below is slow to import: a wrong setting is said before that.
-    from triagedesk.app import RunOptions, open_desk  # noqa: PLC0415
-    from triagedesk.workflows.memory import Memory  # noqa: PLC0415
-    from triagedesk.workflows.workers import Workers  # noqa: PLC0415
+    from triagedesk.app import RunOptions, open_desk
+    from triagedesk.workflows.memory import Memory
+    from triagedesk.workflows.workers import Workers
 
     with open_desk(settings, RunOptions()) as desk:
         workers = Workers(Memory(desk, settings))

@@ -14,23 +14,13 @@ from triagedesk.assign.records import WorkItem
 from triagedesk.catalog import CatalogEntry, ServiceCatalog, Sla, SlaUnit
 from triagedesk.cleaning import excerpt
 from triagedesk.errors import Problem, TicketsError
-from triagedesk.formats import (
-    Format,
-    Unreadable,
-    column_name,
-    format_for,
-    load_json,
-    load_json_lines,
-    load_table,
-    load_yaml,
-)
+from triagedesk.formats import Unreadable, column_name
 from triagedesk.priority import Priority
 from triagedesk.sla import SlaPolicy, due_at
-from triagedesk.sources.reading import find_items
+from triagedesk.sources.files import items_with_places
 from triagedesk.tickets import TriagedTicket
 from triagedesk.timestamps import parse_timestamp
 from triagedesk.words import priority_of, whole_number
-from triagedesk.yamlsafe import FormatError
 
 #: Field -> the names it goes by, first come first served.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -81,7 +71,7 @@ def read_history(
     hours: dict[str, float] = {}
     broken: list[Problem] = []
     seen: set[str] = set()
-    for where, value in _rows(text, origin):
+    for where, value in items_with_places(text, origin, what="tickets"):
         try:
             item, minutes = reader.item(value, where)
         except ValueError as error:
@@ -121,26 +111,6 @@ def history_of(triaged: Sequence[TriagedTicket]) -> History:
             for one in triaged
         ),
     )
-
-
-def _rows(text: str, origin: str) -> list[tuple[str, Any]]:
-    """The file's rows, each with where it stands."""
-    try:
-        match format_for(origin, text):
-            case Format.CSV:
-                return [(f"line {row.line}", row.value) for row in load_table(text).rows]
-            case Format.JSONL:
-                return [(f"line {row.line}", row.value) for row in load_json_lines(text)]
-            case Format.JSON:
-                found = find_items(load_json(text))
-            case Format.YAML:
-                found = find_items(load_yaml(text)[0])
-    except FormatError as error:
-        problems = [error.problem]
-        raise TicketsError(
-            f"The tickets from {origin} cannot be read:", problems=problems
-        ) from error
-    return [(f"item {position}", item) for position, item in enumerate(found, start=1)]
 
 
 class _Reader:

@@ -97,6 +97,28 @@ def read_ticket_text(text: str, *, source: str, origin: str) -> Fetched:
     )
 
 
+def items_with_places(text: str, origin: str, *, what: str) -> list[tuple[str, Any]]:
+    """A text's items whatever they are, each with where it stands (`line 3`, `item 3`).
+
+    Raises TicketsError naming `what` they are, for a text that cannot be read.
+    """
+    try:
+        match format_for(origin, text):
+            case Format.CSV:
+                return [(f"line {row.line}", row.value) for row in load_table(text).rows]
+            case Format.JSONL:
+                return [(f"line {row.line}", row.value) for row in load_json_lines(text)]
+            case Format.JSON:
+                found = find_items(load_json(text))
+            case Format.YAML:
+                found = find_items(load_yaml(text)[0])
+    except FormatError as error:
+        raise TicketsError(
+            f"The {what} from {origin} cannot be read:", problems=[error.problem]
+        ) from error
+    return [(f"item {position}", item) for position, item in enumerate(found, start=1)]
+
+
 def _lines(text: str, origin: str) -> list[Any]:
     rows = load_json_lines(text)
     unreadable = [row for row in rows if isinstance(row.value, Unreadable)]

@@ -6,6 +6,8 @@ on where one died. What it keeps for that is its own: schema `dbos` on PostgreSQ
 the store what is done.
 """
 
+# ruff: noqa: PLC0415 - DBOS takes a third of a second to import, and not every process begins it
+
 from __future__ import annotations
 
 import contextvars
@@ -86,7 +88,7 @@ class Engine:
             self._start(work, version)
 
     def _start(self, work: Work, version: str) -> None:
-        from dbos import DBOS  # noqa: PLC0415 (takes a third of a second)
+        from dbos import DBOS
 
         _quiet()
         self._tables = _engine_tables(self._database)
@@ -119,7 +121,7 @@ class Engine:
             )
 
     def _register(self, work: Work) -> None:
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         @DBOS.workflow(name="job", max_recovery_attempts=_MOST_RECOVERIES)
         def job(job_id: str, attempt: int) -> Document:
@@ -133,7 +135,7 @@ class Engine:
 
     def stop(self) -> None:
         """End; what is queued or begun stays so, for the next process."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         DBOS.destroy(destroy_registry=True)
         if self._tables is not None:
@@ -154,7 +156,7 @@ class Engine:
 
     @staticmethod
     def _enqueue(queue: str, name: str, workflow: Any, *arguments: Any) -> None:
-        from dbos import DBOS, SetWorkflowID  # noqa: PLC0415
+        from dbos import DBOS, SetWorkflowID
 
         with SetWorkflowID(name):
             DBOS.enqueue_workflow(queue, workflow, *arguments)
@@ -164,21 +166,21 @@ class Engine:
     @staticmethod
     def step(name: str, do: Callable[[], T]) -> T:
         """What `do` answers, in JSON types; once it is recorded it is never done again."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         return DBOS.run_step({"name": name}, do)
 
     @staticmethod
     def changed(change: str) -> bool:
         """Whether a job is to go the new way that `change` names; one begun before it is not."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         return DBOS.patch(change)
 
     @staticmethod
     def is_other_way(error: Exception) -> bool:
         """Whether what is recorded of a job was done by a version that goes another way."""
-        from dbos._error import DBOSUnexpectedStepError  # noqa: PLC0415
+        from dbos._error import DBOSUnexpectedStepError
 
         return isinstance(error, DBOSUnexpectedStepError)
 
@@ -194,20 +196,20 @@ class Engine:
 
     def take_over(self, executors: Sequence[str]) -> None:
         """Queue again what processes that are no more had begun, of this version."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         # By executor, not by job: of two processes that take over at once, one finds nothing.
         DBOS._recover_pending_workflows(list(executors))  # noqa: SLF001 (no public name does this)
 
     def give_up(self, names: Sequence[str]) -> None:
         """Cancel jobs that are to be begun anew."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         _outside(DBOS.cancel_workflows, list(names))
 
     def forget(self, before: str, most: int = 500) -> int:
         """Forget jobs that ended before a time (ISO 8601); returns how many."""
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         old = self._list(status=list(_PAST), completed_before=before, limit=most, load_output=False)
         if old:
@@ -215,7 +217,7 @@ class Engine:
         return len(old)
 
     def _list(self, **wanted: Any) -> list[Underway]:
-        from dbos import DBOS  # noqa: PLC0415
+        from dbos import DBOS
 
         states = {"SUCCESS": "done", "PENDING": "running", "ENQUEUED": "queued"}
         states["DELAYED"] = "queued"
@@ -250,7 +252,7 @@ def _engine_tables(database: str) -> Database:
     url = engine_url(database)
     if make_url(url).get_backend_name() == "postgresql":
         return open_engine(url)
-    from dbos import DBOS  # noqa: PLC0415
+    from dbos import DBOS
 
     # Its migrations say BEGIN themselves, and wait for one another.
     DBOS.migrate(url)
@@ -277,7 +279,7 @@ def _outside(do: Callable[..., T], *arguments: Any) -> T:
 
 
 def _json_serializer() -> Any:
-    from dbos import Serializer  # noqa: PLC0415
+    from dbos import Serializer
 
     class _Json(Serializer):
         """JSON and nothing else: what lies in a database is never unpickled."""
