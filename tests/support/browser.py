@@ -20,9 +20,26 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from support.services import require
 
+_axe = Axe()
 _SERIOUS = ("serious", "critical")
 #: Where Debian and others put it; PLAYWRIGHT_CHROMIUM names another one.
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
+_IMPATIENT = """(later => {
+  window.setTimeout = (what, ms, ...more) => later(what, ms === 2000 ? 200 : ms, ...more);
+})(window.setTimeout.bind(window))"""
+_COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
+#: Marks rows of which there is another one of the same elements and classes, and as empty.
+_MARK_ALIKE = """() => {
+  const seen = new Set();
+  for (const row of document.querySelectorAll("tbody tr")) {
+    const kind = [row, ...row.querySelectorAll("*")].map(
+      el => `${el.tagName} ${el.getAttribute("class")} ${!el.textContent.trim()}`).join();
+    row.toggleAttribute("data-alike", seen.has(kind));
+    seen.add(kind);
+  }
+}"""
+_ALIKE = {"exclude": [["[data-alike]"]]}
+_EVERYTHING = {"resultTypes": ["violations"]}
 _METRICS = """() => new Promise(resolve => {
   const found = {lcp: 0, cls: 0};
   new PerformanceObserver(list => list.getEntries().forEach(e => found.lcp = e.startTime))
@@ -47,16 +64,23 @@ def running_chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def context_of(browser: Browser, url: str, **options: Any) -> BrowserContext:
-    """A browser of its own, somewhere east of Greenwich; errors of scripts fail the test."""
+def context_of(
+    browser: Browser, url: str, *, impatient: bool = False, **options: Any
+) -> BrowserContext:
+    """A browser of its own, somewhere east of Greenwich; errors of scripts fail the test.
+
+    An `impatient` one asks for what changed ten times as often: its network is never idle.
+    """
     plain = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "base_url": url}
     context = browser.new_context(**{**plain, **options})
     context.set_default_timeout(15_000)
+    if impatient:
+        context.add_init_script(_IMPATIENT)
     return context
 
 
-def sign_in(context: BrowserContext, name: str, password: str) -> Page:
-    """A page of somebody who has signed in."""
+def watched(context: BrowserContext) -> Page:
+    """A page that keeps its script's errors in `errors`."""
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -65,6 +89,12 @@ def sign_in(context: BrowserContext, name: str, password: str) -> Page:
         lambda said: errors.append(said.text) if "Content Security" in said.text else None,
     )
     page.errors = errors  # type: ignore[attr-defined] # what tests look at in the end
+    return page
+
+
+def sign_in(context: BrowserContext, name: str, password: str) -> Page:
+    """A page of somebody who has signed in."""
+    page = watched(context)
     page.goto("/sign-in")
     page.fill("[name=name]", name)
     page.fill("[name=password]", password)
@@ -73,9 +103,14 @@ def sign_in(context: BrowserContext, name: str, password: str) -> Page:
     return page
 
 
-def serious_faults(page: Page) -> list[str]:
-    """What axe-core finds that keeps somebody out."""
-    found = Axe().run(page).response["violations"]
+def serious_faults(page: Page, *, only_colours: bool = False) -> list[str]:
+    """What axe-core finds that keeps somebody out; `only_colours` looks at nothing else.
+
+    Of table rows that are alike only the first is looked at: contrast takes long.
+    """
+    page.evaluate(_MARK_ALIKE)
+    options = _COLOURS if only_colours else _EVERYTHING
+    found = _axe.run(page, context=_ALIKE, options=options).response["violations"]
     return [
         f"{one['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for one in found
@@ -123,4 +158,5 @@ __all__ = [
     "running_chromium",
     "serious_faults",
     "sign_in",
+    "watched",
 ]

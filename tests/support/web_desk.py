@@ -50,6 +50,7 @@ _REVIEWED, _GLANCED_AT = 0.6, 0.06
 _LEAD = "Dana Lind"
 _MODEL = "openai:gpt-4.1-mini"
 _REFUSED = "550 5.1.1 <desk-lead@example.com>: Recipient address rejected: User unknown"
+_SILENT = "The helpdesk at https://helpdesk.example.com did not answer after 4 tries: timed out"
 _BUSY = "421 4.3.2 Service not available, closing transmission channel"
 
 
@@ -299,7 +300,7 @@ def _pay(desk: Desk, past: _Past) -> None:
     """What a language model cost, and runs that did not end well."""
     chance = random.Random(past.seed + 2)
     ended = {
-        "failed": "the helpdesk did not answer within 30 s (https://helpdesk.example.com)",
+        "failed": _SILENT,
         "cancelled": "",
     }
     with desk.store.begin() as transaction:

@@ -307,7 +307,7 @@ def _said(
         model="local",
         model_version="words-1",
         needs_review=not sure,
-        notes=() if sure else ("it is less sure than what was promised",),
+        notes=() if sure else (f"confidence {confidence:.2f} is below 0.60",),
         alternatives=tuple(
             Alternative(label=other, probability=round(min(1 - confidence, confidence) * share, 3))
             for other, share in zip(others, shares, strict=False)

@@ -17,7 +17,8 @@
   `m.bar(part, whole, label)`, `m.person_of(name, id)`, `m.empty(title, text)`, and
   `{% call m.post(address) %}` for a form with its token.
   Filters and globals: `t(key, **values)`, `at|time`, `at|day`, `n|number`, `x|percent`,
-  `x|decimal`, `key|ticket_url`.
+  `x|decimal`, `key|ticket_url`; `sentence|said('reason')` for what the desk recorded in English
+  (`sayings.py`).
 - Texts stand in `texts/LANGUAGE.yaml`, one section per view, the same keys in each language (a
   test holds them together). `{name}` is put in; a text may be `{one: ..., other: ...}` by `n`.
 - No inline code or style at all: the policy of `security.py` forbids both. Classes come from

@@ -7,7 +7,7 @@ right in the dark too and no style stands in the document. Text from outside is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -16,6 +16,9 @@ from markupsafe import Markup
 _WIDTH = 480
 _LINE = 26
 _LONGEST_NAME = 24
+
+#: Writes a share of 1 as a percentage.
+Percent = Callable[[float], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,9 @@ def columns(title: str, found: Sequence[tuple[str, float]], *, every: int = 1) -
     return _drawing(title, height + foot, drawn + peak)
 
 
-def shares(title: str, found: Sequence[tuple[str, float]]) -> Markup:
+def shares(
+    title: str, found: Sequence[tuple[str, float]], *, percent: Percent = "{:.0%}".format
+) -> Markup:
     """One bar of parts of a whole, with their names and percentages below."""
     whole = sum(value for _, value in found) or 1.0
     drawn, left = Markup(""), 0.0
@@ -121,13 +126,18 @@ def shares(title: str, found: Sequence[tuple[str, float]]) -> Markup:
         )
         drawn += Markup('<text x="24" y="{}">{}</text>').format(top + 12, name)
         drawn += Markup('<text x="{}" y="{}" class="name">{}</text>').format(
-            _WIDTH, top + 12, f"{value / whole:.0%}"
+            _WIDTH, top + 12, percent(value / whole)
         )
     return _drawing(title, 44 + len(found) * 22, drawn)
 
 
 def lines(
-    title: str, found: Sequence[Line], *, below: Sequence[str], diagonal: bool = False
+    title: str,
+    found: Sequence[Line],
+    *,
+    below: Sequence[str],
+    diagonal: bool = False,
+    percent: Percent = "{:.0%}".format,
 ) -> Markup:
     """Lines from 0 to 1 upwards; `below` names the ends and the middle of the scale."""
     left, top, wide, high = 46, 8, _WIDTH - 54, 170
@@ -135,8 +145,8 @@ def lines(
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = _n(top + (1 - share) * high)
         drawn += Markup('<path d="M{} {}H{}" class="grid"/>').format(left, y, left + wide)
-        drawn += Markup('<text x="{}" y="{}" class="name">{:.0%}</text>').format(
-            left - 6, _n(float(y) + 4), share
+        drawn += Markup('<text x="{}" y="{}" class="name">{}</text>').format(
+            left - 6, _n(float(y) + 4), percent(share)
         )
     if diagonal:
         drawn += Markup('<path d="M{} {}L{} {}" class="mark"/>').format(

@@ -100,7 +100,11 @@ def deciders(decided: Mapping[tuple[str, bool], int], t: Texts) -> Chart:
     title = t("insights.decided")
     return Chart(
         title=title,
-        svg=charts.shares(title, [(t(f"insights.by.{n}"), count) for n, count in counts.items()]),
+        svg=charts.shares(
+            title,
+            [(t(f"insights.by.{n}"), count) for n, count in counts.items()],
+            percent=t.percent,
+        ),
         columns=(t("insights.decided_by"), t("insights.tickets"), t("insights.share")),
         rows=tuple(
             (t(f"insights.by.{name}"), t.number(count), t.percent(count / whole, 1))
@@ -125,6 +129,7 @@ def accuracy(answered: Sequence[Answered], period: Period, t: Texts) -> Chart:
         svg=charts.lines(
             title,
             [Line(name=title, points=points)],
+            percent=t.percent,
             below=(starts[0], starts[len(starts) // 2], t("today")),
         ),
         columns=(t("insights.since"), t("insights.answers"), t("insights.right")),
@@ -152,6 +157,7 @@ def calibration(answered: Sequence[Answered], t: Texts) -> Chart:
         svg=charts.lines(
             title,
             [Line(name=title, points=points)],
+            percent=t.percent,
             below=(t.percent(0), t("insights.confidence"), t.percent(1)),
             diagonal=True,
         ),

@@ -12,6 +12,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from triagedesk.store.lists import DeskTicket
+from triagedesk.web import sayings
 from triagedesk.web.texts import Texts, languages
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -33,6 +34,7 @@ def environment(assets: Mapping[str, str]) -> Environment:
         "number": number_of,
         "decimal": number_of,
         "percent": percent_of,
+        "said": said_of,
         "ticket_url": ticket_url,
     }
     made.globals |= {
@@ -82,6 +84,13 @@ def number_of(context: Context, value: float, places: int = 0) -> str:
 def percent_of(context: Context, share: float, places: int = 0) -> str:
     """A share of 1 as a percentage."""
     return _texts(context).percent(share, places)
+
+
+@pass_context
+def said_of(context: Context, sentence: str, kind: str) -> Markup:
+    """A sentence that the desk recorded, in the viewer's language."""
+    texts = _texts(context)
+    return sayings.said(sentence, kind, texts, lambda at: _time(at, "", texts.time(at), "time"))
 
 
 def time_left(span: timedelta) -> str:

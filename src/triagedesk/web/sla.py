@@ -70,7 +70,9 @@ def compliance(kept: Sequence[KeptTargets], period: Period, t: Texts) -> Chart:
     title = t("sla_view.compliance")
     return Chart(
         title=title,
-        svg=charts.lines(title, drawn, below=(starts[0], starts[len(starts) // 2], t("today"))),
+        svg=charts.lines(
+            title, drawn, below=(starts[0], starts[len(starts) // 2], t("today")), percent=t.percent
+        ),
         columns=tuple(t(f"sla_view.{name}") for name in ("category", "met", "missed", "share")),
         rows=tuple(
             _row(name, by_category[name] if name is not None else kept, t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from triagedesk.store.queue import QueueFilter
 from triagedesk.store.sla_records import StoredClock
 from triagedesk.tickets import Assignment, AssignmentState, SlaStanding, Status
 from triagedesk.web.changes import since
+from triagedesk.web.texts import Texts
 from triagedesk.web.visits import Visit, view
 
 #: Agents offered when a ticket is reassigned.
@@ -28,6 +30,13 @@ _FACTOR = "urgency"
 _PRICE = "slot_price"
 #: Parts that count as often as urgency says, those that are shown even at 0, and what 0 is.
 _SKILL, _ALWAYS, _NOTHING = ("match", "affinity"), ("match", "load"), 1e-9
+#: Log odds beyond which nobody counts.
+_SURE = 9.0
+#: Whose notes are the desk's own sentences, and of which kind.
+_SAYINGS = {
+    "decided": "decided",
+    **dict.fromkeys(("queued", "tentative", "committed", "rebalanced"), "sentence"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +115,16 @@ def _everything(visit: Visit, key: int) -> dict[str, Any]:
     }
 
 
-def _told(visit: Visit, events: list[TicketEvent]) -> list[tuple[str, TicketEvent]]:
-    """What happened in the viewer's words, the newest first, as people read it."""
+def _told(visit: Visit, events: list[TicketEvent]) -> list[tuple[str, TicketEvent, str]]:
+    """What happened in the viewer's words, the newest first, as people read it.
+
+    With each the kind of saying that its note is; "" for what a person wrote.
+    """
     told = []
     for event in reversed(events):
         key = f"event.{event.what.replace(' ', '_')}"
-        told.append((visit.t(key) if visit.t.has(key) else event.what, event))
+        what = visit.t(key) if visit.t.has(key) else event.what
+        told.append((what, event, _SAYINGS.get(event.what, "")))
     return told
 
 
@@ -235,7 +248,14 @@ def why(visit: Visit, key: int) -> Response:
     said = None
     if item.triaged is not None:
         said = learning.explained(visit.desk, item.triaged, visit.catalog()).explanation
-    return visit.render("ticket_why.html", item=item, said=said)
+    phrases = [(one, _times(visit.t, one.loss)) for one in said.phrases] if said else []
+    return visit.render("ticket_why.html", item=item, said=said, phrases=phrases)
+
+
+def _times(t: Texts, loss: float) -> str:
+    """How many times better odds are that would lose this much of their logarithm."""
+    odds = math.exp(min(loss, _SURE))
+    return t.number(odds, 1 if odds < 10 else 0)  # noqa: PLR2004 - two digits tell enough
 
 
 ROUTES: list[BaseRoute] = [

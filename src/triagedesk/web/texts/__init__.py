@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,8 +18,14 @@ from markupsafe import Markup
 
 #: The language that every text is in.
 DEFAULT = "en"
+#: Section of the forms of recorded sentences, see `sayings.py`; files of their own.
+SAYINGS = "saying"
 #: British order of day and month for whoever asks for plain English.
 _FORMATS = {"en": "en_GB"}
+#: A language with its quality from 0 to 1, as Accept-Language has them (RFC 9110, 12.5.4).
+_ACCEPTED = re.compile(
+    r"([a-z]{1,8})(?:-[a-z0-9-]*)?(?:\s*;\s*q=([01](?:\.[0-9]{0,3})?))?", re.IGNORECASE | re.ASCII
+)
 
 Text = str | Mapping[str, str]
 
@@ -49,7 +56,7 @@ class Texts:
     def html(self, key: str, /, **values: object) -> Markup:
         """The same for a text that holds marks of HTML; values are escaped."""
         escaped = {
-            name: value if isinstance(value, int | float) else Markup.escape(str(value))
+            name: value if isinstance(value, int | float) else Markup.escape(value)
             for name, value in values.items()
         }
         return Markup(self(key, **escaped))  # noqa: S704 (the texts are ours, the values escaped)
@@ -103,9 +110,13 @@ def languages() -> tuple[str, ...]:
 @cache
 def texts(language: str) -> Texts:
     """The texts of a language there is."""
-    document = (files("triagedesk.web.texts") / f"{language}.yaml").read_text(encoding="utf-8")
+    folder, name = files("triagedesk.web.texts"), f"{language}.yaml"
+    found = _flat(yaml.safe_load((folder / name).read_text(encoding="utf-8")))
+    sayings = yaml.safe_load((folder / "sayings" / name).read_text(encoding="utf-8"))
     return Texts(
-        language, Locale.parse(_FORMATS.get(language, language)), _flat(yaml.safe_load(document))
+        language,
+        Locale.parse(_FORMATS.get(language, language)),
+        {**found, **_flat(sayings, f"{SAYINGS}.")},
     )
 
 
@@ -115,12 +126,8 @@ def choose(wanted: str, accepted: str) -> str:
         return wanted
     ranked: list[tuple[float, int, str]] = []
     for place, item in enumerate(accepted[:200].split(",")):
-        name, _, quality = item.partition(";")
-        language = name.strip().casefold().partition("-")[0]
-        try:
-            weight = float(quality.partition("=")[2] or 1)
-        except ValueError:
-            continue
+        found = _ACCEPTED.fullmatch(item.strip())
+        language, weight = (found[1].casefold(), float(found[2] or 1)) if found else ("", 0.0)
         if language in languages() and weight > 0:
             ranked.append((-weight, place, language))
     return min(ranked)[2] if ranked else DEFAULT
