@@ -44,11 +44,17 @@ def is_telling(item: DeskTicket) -> bool:
     return given is not None and bool(given.needs) and given.runner_up is not None
 
 
+def sureness(item: DeskTicket) -> float:
+    classification = item.triaged.classification if item.triaged else None
+    return classification.confidence if classification else 0.0
+
+
 def views(desk: PageDesk) -> dict[str, str]:
     """Name -> address of every view that somebody who has signed in can open."""
     with desk.desk.store.read() as transaction:
         held = [work.key for work in transaction.open_work() if work.agent_id]
-        ticket = next(filter(is_telling, transaction.desk_tickets_of(held))).key
+        # The surest: the others' answers are made up, which a picture should not teach.
+        ticket = max(filter(is_telling, transaction.desk_tickets_of(held)), key=sureness).key
         report = transaction.report_list()[-1].id
         (run, *_rest) = transaction.job_list(most=1)
     return {
