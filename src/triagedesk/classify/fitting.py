@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
 #: Changes whenever the same corrections may give another model.
-FIT_VERSION = "3"
+FIT_VERSION = "4"
 #: Weights of zero-shot, vectors, words, neighbours and class frequency before anything is learned
 #: about them, with some corrections per class; and with next to none.
 PRIOR = np.array([0.3, 1.2, 0.4, 0.3, 0.1], np.float32)

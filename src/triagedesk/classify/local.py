@@ -32,7 +32,7 @@ from triagedesk.classify.trim import readable
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
 
 #: Changes whenever answers may with the same models, topics and corrections.
-ALGORITHM = "4"
+ALGORITHM = "5"
 #: Tickets worked on together: memory stays flat whatever the batch.
 CHUNK = 256
 #: Other labels named in an answer.
@@ -123,6 +123,7 @@ class LocalClassifier:
     ) -> dict[str, Classification]:
         texts = [readable(t.short_description, t.long_description) for t in tickets]
         opinions = model.opinions([text or "-" for text in texts])
+        model.learn_words([ticket.text for ticket in tickets])
         answers: dict[str, Classification] = {}
         for row, (ticket, text) in enumerate(zip(tickets, texts, strict=True)):
             allowed = model.columns(

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ LETTERS = 5
 SMOOTHING = 0.1
 #: Characters read of a text.
 LONGEST = 3_000
+#: Texts worked on at once: bounds memory.
+_TOGETHER = 128
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -38,58 +41,78 @@ def features(text: str) -> list[str]:
     return [*(word[:LETTERS] for word in words), *(f"{a} {b}" for a, b in pairwise(words))]
 
 
+def counted_words(phrases: Sequence[Sequence[str]]) -> dict[str, NDArray[Any]]:
+    """What `TopicWords` is made from; `phrases` are those of each topic."""
+    counted = [Counter(features(text)) for topic in phrases for text in topic]
+    owners = np.repeat(np.arange(len(phrases)), [len(topic) for topic in phrases])
+    seen = Counter(name for counts in counted for name in counts)
+    names = sorted(seen)
+    frequency = np.array([seen[name] for name in names], np.float32)
+    rarity = (np.log((1 + len(counted)) / (1 + frequency)) + 1).astype(np.float32)
+    column = {name: place for place, name in enumerate(names)}
+    columns, values, sizes = _weighed(counted, column, rarity)
+    whose = columns * len(phrases) + np.repeat(owners, sizes)
+    # Cells by column, each as what it adds to a topic's log odds.
+    cells, place = np.unique(whose, return_inverse=True)
+    weight = np.bincount(place, values, len(cells))
+    columns, topics = cells // len(phrases), (cells % len(phrases)).astype(np.int16)
+    usual = np.bincount(columns, weight, len(names))
+    # Half of what is taken for granted follows the word's own frequency.
+    granted = SMOOTHING * 0.5 * (usual / usual.sum() * len(names) + 1)
+    whole = np.bincount(topics, weight, len(phrases)) + granted.sum()
+    return {
+        "names": np.frombuffer("\n".join(names).encode(), np.uint8),
+        "rarity": rarity,
+        "starts": np.searchsorted(columns, np.arange(len(names) + 1)),
+        "topics": topics,
+        "gains": np.log1p(weight / granted[columns]).astype(np.float32),
+        "size": np.log(whole).astype(np.float32),
+    }
+
+
+def _weighed(
+    counted: Sequence[Counter[str]], column: Mapping[str, int], rarity: Floats
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """Columns of known features and their tf-idf, of length 1 for each text; how many each."""
+    known = [
+        [(column[name], n) for name, n in counts.items() if name in column] for counts in counted
+    ]
+    sizes = np.array([len(pairs) for pairs in known], np.int64)
+    pairs = np.array([pair for listed in known for pair in listed], np.int64).reshape(-1, 2)
+    columns = pairs[:, 0]
+    values = (1 + np.log(pairs[:, 1])) * rarity[columns]
+    text = np.repeat(np.arange(len(known)), sizes)
+    length = np.sqrt(np.bincount(text, values**2, len(known)))
+    return columns, np.asarray(values / np.maximum(length, 1e-9)[text], np.float32), sizes
+
+
 class TopicWords:
     """Log odds of topics by the words of their phrasings."""
 
-    def __init__(self, phrases: Sequence[Sequence[str]]) -> None:
-        """`phrases` are those of each topic."""
-        counted = [Counter(features(text)) for topic in phrases for text in topic]
-        owners = np.repeat(np.arange(len(phrases)), [len(topic) for topic in phrases])
-        seen = Counter(name for counts in counted for name in counts)
-        self._column = {name: column for column, name in enumerate(sorted(seen))}
-        frequency = np.array([seen[name] for name in self._column], np.float32)
-        self._rarity = (np.log((1 + len(counted)) / (1 + frequency)) + 1).astype(np.float32)
-        cells: dict[int, float] = {}
-        topics = len(phrases)
-        for owner, counts in zip(owners.tolist(), counted, strict=True):
-            columns, values = self._weighed(counts)
-            for column, value in zip(columns.tolist(), values.tolist(), strict=True):
-                cell = column * topics + owner
-                cells[cell] = cells.get(cell, 0.0) + value
-        self._lay_out(cells, topics)
-
-    def _lay_out(self, cells: dict[int, float], topics: int) -> None:
-        """Cells by column, each as what it adds to a topic's log odds."""
-        order = np.array(sorted(cells), np.int64)
-        weight = np.array([cells[cell] for cell in order.tolist()], np.float64)
-        columns, self._topics = order // topics, (order % topics).astype(np.int32)
-        width = len(self._column)
-        usual = np.bincount(columns, weight, width)
-        # Half of what is taken for granted follows the word's own frequency.
-        granted = SMOOTHING * 0.5 * (usual / usual.sum() * width + 1)
-        self._starts = np.searchsorted(columns, np.arange(width + 1))
-        self._gains = np.log1p(weight / granted[columns]).astype(np.float32)
-        whole = np.bincount(self._topics, weight, topics) + granted.sum()
-        self._size = np.log(whole).astype(np.float32)
-
-    def _weighed(self, counts: Counter[str]) -> tuple[NDArray[np.int64], Floats]:
-        """Columns of known features and their tf-idf, of length 1."""
-        known = [(self._column[name], n) for name, n in counts.items() if name in self._column]
-        columns = np.array([column for column, _ in known], np.int64)
-        values = 1 + np.log(np.array([n for _, n in known], np.float32))
-        values *= self._rarity[columns]
-        return columns, np.asarray(values / max(float(np.linalg.norm(values)), 1e-9), np.float32)
+    def __init__(self, counted: Mapping[str, NDArray[Any]]) -> None:
+        """`counted` is what `counted_words` gave, perhaps another day."""
+        names = bytes(counted["names"]).decode().split("\n")
+        self._column = {name: column for column, name in enumerate(names)}
+        self._rarity, self._starts = counted["rarity"], counted["starts"]
+        self._topics, self._gains = counted["topics"], counted["gains"]
+        self._size = counted["size"]
 
     def __call__(self, texts: Sequence[str]) -> Floats:
         """Log odds, one row a text, one column a topic; zeros without any known word."""
-        out = np.zeros((len(texts), len(self._size)), np.float32)
-        for row, text in enumerate(texts):
-            columns, values = self._weighed(Counter(features(text)))
-            starts, ends = self._starts[columns], self._starts[columns + 1]
-            sizes = ends - starts
-            within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            cells = np.repeat(starts, sizes) + within
-            gained = self._gains[cells] * np.repeat(values, sizes)
-            out[row] = np.bincount(self._topics[cells], gained, len(self._size))
-            out[row] -= values.sum() * self._size
-        return out
+        parts = [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
+        return np.vstack([np.zeros((0, len(self._size)), np.float32), *map(self._odds, parts)])
+
+    def _odds(self, texts: Sequence[str]) -> Floats:
+        counted = [Counter(features(text)) for text in texts]
+        columns, values, known = _weighed(counted, self._column, self._rarity)
+        text = np.repeat(np.arange(len(texts)), known)
+        starts = self._starts[columns]
+        sizes = self._starts[columns + 1] - starts
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        cells = np.repeat(starts, sizes) + within
+        place = np.repeat(text * len(self._size), sizes) + self._topics[cells]
+        gained = self._gains[cells] * np.repeat(values, sizes)
+        out = np.bincount(place, gained, len(texts) * len(self._size)).astype(np.float64)
+        out = out.reshape(len(texts), -1)
+        out -= np.bincount(text, values, len(texts))[:, None] * self._size
+        return np.asarray(out, np.float32)

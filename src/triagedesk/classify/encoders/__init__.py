@@ -25,6 +25,7 @@ from triagedesk.classify.weights import (
     BUNDLED,
     FILE_NAME,
     PACKED_VERSION,
+    installed_e5,
     packed_version,
     read_packed,
 )
@@ -105,7 +106,8 @@ class Embedded:
     def only(self, names: Iterable[str]) -> Embedded:
         """The same texts by some of the encoders."""
         kept = set(names)
-        parts = {name: part for name, part in self.parts.items() if name in kept}
+        # By name: the bank's parts are made when they are asked for.
+        parts = {name: self.parts[name] for name in self.parts if name in kept}
         return Embedded(parts=parts, english=self.english)
 
     @property
@@ -209,10 +211,10 @@ class Encoders:
     def similarity(self, queries: Embedded, keys: Embedded) -> Floats:
         """Weighted mean cosine of each query (rows) with each key (columns)."""
         steady = [name for name in queries.parts if name != LATE]
-        shares = _shares(steady, queries.english)
+        counts = shares(steady, queries.english)
         total = np.zeros((len(queries), len(keys)), np.float32)
         for name in steady:
-            total += shares[name][:, None] * (queries.parts[name] @ keys.parts[name].T)
+            total += counts[name][:, None] * (queries.parts[name] @ keys.parts[name].T)
         if LATE in queries.parts:
             rows = np.flatnonzero(np.any(queries.parts[LATE], axis=1) & (queries.english < 1))
             if len(rows) and (LATE in keys.parts or keys.texts):
@@ -229,9 +231,20 @@ class Encoders:
             if LATE not in keys.late:
                 keys.late.update(self._read(keys.texts, [LATE]))
             late = keys.late[LATE]
-        near = LATE_SHARE * (queries.parts[LATE] @ late.T)
-        near += (1 - LATE_SHARE) * _about(self._centre, queries.parts["use"], keys.parts["use"])
-        return np.asarray(near + LATE_OFFSET, np.float32)
+        by_use, by_late = self._halves(queries, keys.parts["use"], late)
+        return by_use + by_late
+
+    def halves(self, queries: Embedded, keys: Embedded, late: Embedded) -> tuple[Floats, Floats]:
+        """Likeness of texts that are not English to keys, by USE, and to others, by E5.
+
+        Both are weighted: for one key their sum is what `similarity` says.
+        """
+        return self._halves(queries, keys.parts["use"], late.parts[LATE])
+
+    def _halves(self, queries: Embedded, keys: Floats, late: Floats) -> tuple[Floats, Floats]:
+        by_use = (1 - LATE_SHARE) * _about(self._centre, queries.parts["use"], keys)
+        by_late = LATE_SHARE * (queries.parts[LATE] @ late.T) + LATE_OFFSET
+        return np.asarray(by_use, np.float32), np.asarray(by_late, np.float32)
 
     @cached_property
     def _centre(self) -> Floats:
@@ -261,7 +274,7 @@ def _about(centre: Floats, one: Floats, other: Floats) -> Floats:
     return np.asarray(near, np.float32)
 
 
-def _shares(names: Sequence[str], english: Floats) -> dict[str, Floats]:
+def shares(names: Sequence[str], english: Floats) -> dict[str, Floats]:
     """Share of each encoder in a text's similarity; MiniLM reads English only."""
     raw = {name: np.full(len(english), WEIGHTS[name], np.float32) for name in names}
     if "minilm" in raw and len(raw) > 1:
@@ -292,10 +305,10 @@ def load_encoders(model_dir: Path | None = None) -> Encoders:
     else:
         missing.append(NO_USE)
     other = (model_dir or BUNDLED) / weights_e5.FILE_NAME
-    if packed_version(other) == weights_e5.PACKED_VERSION:
+    if version := installed_e5(other):
         # It reads beside the other, never alone.
         if models and models[-1].name == "use":
-            models.append(E5(partial(read_packed, other), weights_e5.PACKED_VERSION))
+            models.append(E5(partial(read_packed, other), version))
     else:
         missing.append(NO_E5)
     if models and not available():

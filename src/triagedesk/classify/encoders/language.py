@@ -7,6 +7,7 @@ import re
 _WORD = re.compile(r"[^\W\d_]+")
 #: Words looked at.
 _LONGEST = 1_000
+_LAST_LATIN = "\u024f"
 
 _ENGLISH_TEXT = """
 the a an and is are was of to in on for my i we it not can cannot can't please with from your
@@ -36,13 +37,13 @@ def englishness(text: str) -> float:
     if not words:
         return 1.0
     letters = "".join(words)
-    foreign_letters = sum(1 for letter in letters if ord(letter) > 0x24F)  # noqa: PLR2004 (Latin)
-    if foreign_letters * 2 > len(letters):
+    plain = letters.isascii()
+    foreign = 0 if plain else sum(letter > _LAST_LATIN for letter in letters)
+    if foreign * 2 > len(letters):
         return 0.0
-    english = sum(1 for word in words if word in _ENGLISH)
-    other = sum(1 for word in words if word in _OTHER)
-    accented = sum(1 for word in words if not word.isascii())
-    if other > english or (accented and english == 0):
+    english = sum(map(_ENGLISH.__contains__, words))
+    other = sum(map(_OTHER.__contains__, words))
+    if other > english or (not plain and english == 0):
         return 0.0
     if other == english and other > 0:
         return 0.5

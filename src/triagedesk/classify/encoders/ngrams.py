@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 WIDTH = 2048
 #: Characters read of a text.
 LONGEST = 2_000
+_LONGEST_WORD = 100
 
 _WORD = re.compile(r"\w+")
 #: Words that say nothing about a ticket's subject, in the languages of the topic bank.
@@ -27,6 +29,7 @@ niet ik mijn voor met van op graag
 STOP_WORDS = frozenset(STOP_WORDS_TEXT.split())
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A crude stem: enough to bring plural and participle together."""
     for ending in ("ing", "ies", "ed", "es", "s", "e"):
@@ -37,7 +40,9 @@ def stem(word: str) -> str:
 
 def content_words(text: str) -> list[str]:
     """Stems of the words that carry meaning, in order."""
-    return [stem(w) for w in _WORD.findall(text[:LONGEST].lower()) if w not in STOP_WORDS]
+    found = _WORD.findall(text[:LONGEST].lower())
+    # A longer word has no stem worth remembering.
+    return [stem(word[:_LONGEST_WORD]) for word in found if word not in STOP_WORDS]
 
 
 class HashedNgrams:

@@ -1,0 +1,131 @@
+"""The topic bank's texts as vectors: a byte a number on disk, unpacked where they are needed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triagedesk.classify.encoders import Embedded
+
+Floats = NDArray[np.float32]
+
+#: In place of a similarity that has been counted.
+_TAKEN = np.float32(-2)
+
+
+class Vectors(Mapping[str, Floats]):
+    """Vectors by encoder, unpacked when first asked for; zeros for what an encoder did not read."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        read: Mapping[str, NDArray[np.bool_]],
+        rows: NDArray[np.int64] | None = None,
+    ) -> None:
+        """`read` says which of all texts an encoder read; `rows` are those wanted, or all."""
+        self._arrays, self.read, self._rows = arrays, read, rows
+        self._unpacked: dict[str, Floats] = {}
+
+    def __getitem__(self, name: str) -> Floats:
+        if name not in self._unpacked:
+            self._unpacked[name] = self._unpack(name)
+        return self._unpacked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.read)
+
+    def __len__(self) -> int:
+        return len(self.read)
+
+    def of(self, rows: NDArray[np.int64]) -> Vectors:
+        """The vectors of some of the texts."""
+        return Vectors(self._arrays, self.read, rows)
+
+    def _unpack(self, name: str) -> Floats:
+        packed, scale, read = (
+            self._arrays[f"part_{name}"],
+            self._arrays[f"scale_{name}"],
+            self.read,
+        )
+        rows = np.arange(len(read[name])) if self._rows is None else self._rows
+        there = read[name][rows]
+        place = (np.cumsum(read[name]) - 1)[rows[there]]
+        vectors = np.zeros((len(rows), packed.shape[1]), np.float32)
+        vectors[there] = packed[place] * scale[place, None]
+        return vectors
+
+
+class Group:
+    """Texts that belong to topics, several each, as vectors."""
+
+    def __init__(self, embedded: Embedded, sizes: Sequence[int]) -> None:
+        self.embedded = embedded
+        self.sizes = np.array(sizes)
+        self.starts = np.cumsum([0, *sizes])[:-1]
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """The topic of each text."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    def best(self, near: Floats) -> Floats:
+        """Rows of texts -> rows of topics, by the nearest text of each."""
+        return np.asarray(np.maximum.reduceat(near, self.starts, axis=0), np.float32)
+
+    def mean(self, near: Floats) -> Floats:
+        """Rows of texts -> rows of topics, by the mean of each."""
+        total = np.add.reduceat(near, self.starts, axis=0)
+        return np.asarray(total / self.sizes[:, None], np.float32)
+
+    def nearest(self, near: Floats, count: int) -> Floats:
+        """Columns of texts -> columns of topics, by the mean of the nearest `count` of each."""
+        total = np.zeros((len(near), len(self.sizes)), np.float32)
+        found = np.zeros_like(total)
+        for place in range(count):
+            best = np.maximum.reduceat(near, self.starts, axis=1)
+            there = best > _TAKEN
+            total += np.where(there, best, 0)
+            found += there
+            if place < count - 1:
+                near = np.where(near == np.repeat(best, self.sizes, axis=1), _TAKEN, near)
+        return total / found
+
+
+def packed(
+    texts: Sequence[str],
+    read: Mapping[str, NDArray[np.bool_]],
+    encode: Callable[[Sequence[str], str], Floats],
+) -> dict[str, NDArray[Any]]:
+    """Vectors as bytes with a scale each; `encode` gives those of texts by an encoder."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, rows in read.items():
+        vectors = encode([texts[row] for row in np.flatnonzero(rows).tolist()], name)
+        scale = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), 1e-6) / 127
+        arrays[f"part_{name}"] = np.rint(vectors / scale).astype(np.int8)
+        arrays[f"scale_{name}"] = scale[:, 0].astype(np.float32)
+    return arrays
+
+
+def cached_key(path: Path) -> str:
+    """What the cached vectors were made from; "" without a cache."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return bytes(archive["key"]).decode()
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return ""
+
+
+def read_cache(path: Path, key: str) -> dict[str, NDArray[Any]] | None:
+    """What was cached under that key; None where there is none."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if bytes(archive["key"]).decode() != key:
+                return None
+            return {name: archive[name] for name in archive.files if name != "key"}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
