@@ -3,8 +3,9 @@
 Run: python benchmarks/durability.py [--tickets 100000] [--workers 0 1 2 4] [--url URL ...]
      [--report] [--real 4000]
 Each --url names an empty database, once for each number of workers, in that order; without any, a
-new SQLite file is taken each time. "Per CPU s" counts the processes of the desk without the report,
-and "us more" is what they use for a ticket beyond deciding plainly. 0 workers is `triagedesk run`:
+new SQLite file is taken each time. "Per CPU s" counts the processes of the desk without the report;
+"us more" is what they use for a ticket beyond deciding plainly, "server us" what PostgreSQL's own
+processes use for it besides, where they are on this machine. 0 workers is `triagedesk run`:
 plain steps in one process. Each run ends before its report, unless --report asks for it: then it is
 timed apart. With --real so many tickets are decided by the real local classifier instead, plainly
 and by `triagedesk run`: what durability costs of a real run, loading the model included in both.
@@ -129,6 +130,7 @@ def main() -> None:
         plain = plainly(folder)
         print(f"plainly: {given.tickets / plain:,.0f} tickets per CPU second, {plain:.1f} s")
         head = f"{'':<24}{'tickets/s':>10}{'with report':>13}{'per CPU s':>12}{'us more':>12}"
+        head += f"{'server us':>12}"
         print(f"{head}  peak MB each; steps")
         for number, workers in enumerate(given.workers):
             url = given.url[number] if given.url else f"sqlite:///{folder / f'{number}.db'}"
@@ -142,7 +144,7 @@ def really(tickets: int, urls: Sequence[str]) -> None:
         write_desk(folder, tickets)
         plain = plainly(folder)
         url = urls[0] if urls else f"sqlite:///{folder / 'real.db'}"
-        steps, _, cpu = carry_out(folder, url, 0, report=False, real=True)
+        steps, _, cpu, _ = carry_out(folder, url, 0, report=False, real=True)
         parts = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in steps.items())
         print(
             f"{tickets} tickets, real classifier: plainly {plain:.1f} CPU s, durably {cpu:.1f}: "
@@ -234,7 +236,7 @@ def durably(
     folder: Path, url: str, workers: int, tickets: int, plain: float, *, report: bool
 ) -> None:
     """One run, by so many workers, and its line of the table."""
-    steps, peaks, cpu = carry_out(folder, url, workers, report=report)
+    steps, peaks, cpu, server = carry_out(folder, url, workers, report=report)
     total = sum(steps.values())
     rest = total - sum(steps.get(step, 0.0) for step in REPORT)
     name = f"{url.partition(':')[0].partition('+')[0]}, " + (
@@ -245,6 +247,7 @@ def durably(
     print(
         f"{name:<24}{tickets / rest:>10,.0f}{with_report:>13}"
         f"{tickets / cpu:>12,.0f}{(cpu - plain) / tickets * 1e6:>12,.0f}"
+        f"{server / tickets * 1e6:>12,.0f}"
         f"  {'/'.join(map(str, peaks))}; {parts}; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
@@ -252,8 +255,8 @@ def durably(
 
 def carry_out(
     folder: Path, url: str, workers: int, *, report: bool, real: bool = False
-) -> tuple[dict[str, float], list[int], float]:
-    """One run, by so many workers: seconds by step, peak MB of each process, CPU seconds."""
+) -> tuple[dict[str, float], list[int], float, float]:
+    """One run, by so many workers: seconds by step, peak MB of each, their CPU and the server's."""
     environ = environment(folder, url)
     command = [sys.executable, __file__, "--really-as" if real else "--as"]
     with closing(Store.open(url)) as store:
@@ -277,10 +280,14 @@ def carry_out(
 
 def follow(
     store: Store, run_id: str, started: Sequence[subprocess.Popen[bytes]], *, report: bool
-) -> tuple[dict[str, float], list[int], float]:
-    """Seconds by step, each process's peak memory in MB, and CPU seconds but for the report."""
+) -> tuple[dict[str, float], list[int], float, float]:
+    """Seconds by step, each process's peak memory in MB, and CPU seconds but for the report.
+
+    The last ones are those of the database's own processes.
+    """
     steps: dict[str, float] = {}
-    spent, until_report = 0.0, 0.0
+    spent, until_report = (0.0, 0.0), (0.0, 0.0)
+    server = postmaster(store)
     last, peaks = time.perf_counter(), [0] * len(started)
     while True:
         with store.read() as transaction:
@@ -290,16 +297,16 @@ def follow(
         now = time.perf_counter()
         if job and job.step == "Waiting":
             # Starting is not what is measured.
-            spent = cpu_seconds(started)
+            spent = cpu_seconds(started), server_seconds(server)
         if job and job.step not in REPORT:
-            until_report = cpu_seconds(started)
+            until_report = cpu_seconds(started), server_seconds(server)
         if job:
             steps[job.step] = steps.get(job.step, 0.0) + now - last
         last = now
         for number, process in enumerate(started):
             peaks[number] = max(peaks[number], peak_memory(process.pid))
         if job and (job.finished_at or (job.step in REPORT and not report)):
-            return steps, peaks, until_report - spent
+            return steps, peaks, until_report[0] - spent[0], until_report[1] - spent[1]
         if job is None and started[0].poll() is not None:
             raise SystemExit("the run ended before it began")
         time.sleep(0.05)
@@ -312,6 +319,32 @@ def cpu_seconds(started: Sequence[subprocess.Popen[bytes]]) -> float:
         stat = Path(f"/proc/{process.pid}/stat")
         fields = stat.read_text().rpartition(")")[2].split()
         used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
+def postmaster(store: Store) -> int:
+    """PostgreSQL's first process, the parent of all others; 0 where it is not on this machine."""
+    with store.read() as transaction:
+        if transaction.connection.dialect.name != "postgresql":
+            return 0
+        backend = transaction.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        stat = Path(f"/proc/{backend}/stat")
+        return int(stat.read_text().rpartition(")")[2].split()[1]) if stat.exists() else 0
+
+
+def server_seconds(first: int) -> float:
+    """What a server's processes have used so far, with those that have ended."""
+    if not first:
+        return 0.0
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    stats = [(Path(f"/proc/{first}/stat"), 15), *((Path(f"/proc/{c}/stat"), 13) for c in children)]
+    used = 0
+    for stat, end in stats:
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue  # ended since; it will count as the first one's
+        used += sum(map(int, fields[11:end]))
     return used / os.sysconf("SC_CLK_TCK")
 
 

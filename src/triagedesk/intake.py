@@ -218,7 +218,7 @@ def _assign_in_mind(
     roster: Sequence[Agent],
     batch: Batch,
     catalog: ServiceCatalog,
-) -> tuple[Assignment, ...]:
+) -> Sequence[Assignment]:
     if batch.agents is None:
         skills = sorted({name for agent in roster for name in agent.skills})
         items = placing.work_of(desk, map(placing.waiting_of, waiting), skills, catalog)

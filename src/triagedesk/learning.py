@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from triagedesk import pipeline
+from triagedesk import catalogs, pipeline
 from triagedesk.catalog import Label, ServiceCatalog
 from triagedesk.classify.cascade import Explains
 from triagedesk.classify.corrections import text_key
@@ -194,7 +194,7 @@ def explained(desk: Desk, triaged: TriagedTicket, catalog: ServiceCatalog) -> Ex
 
 def load_catalog(desk: Desk) -> ServiceCatalog:
     """The catalog as a run would load it."""
-    return pipeline.load_catalog(desk, RunSummary(run_id="", started_at=desk.now()))
+    return catalogs.load_catalog(desk, RunSummary(run_id="", started_at=desk.now()))
 
 
 def _not_in_catalog(catalog: ServiceCatalog, label: Label) -> InputError:

@@ -12,22 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from itertools import chain
 
 from triagedesk import placing
 from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla
-from triagedesk.catalog_parser import parse_catalog
+from triagedesk.catalogs import catalog_of, load_catalog
 from triagedesk.classify import Classifier, Usage
 from triagedesk.classify.cascade import Progress as OnProgress
 from triagedesk.classify.cascade import ReportsProgress
+from triagedesk.clocks import start_clocks
 from triagedesk.desk import Counted, Desk, RunSummary, WritableSource
-from triagedesk.errors import CatalogError, SourceError
 from triagedesk.priority import PriorityDecision, PriorityPolicy, prioritise
 from triagedesk.reporting import build_report, count_report, deliver
 from triagedesk.sla import due_at
 from triagedesk.sources import SourceInParts
 from triagedesk.steps import Cancelled, Chunk, LeftToOthers, Plainly, Steps
-from triagedesk.store.runs import StoredCatalog
 from triagedesk.tickets import (
     BrokenTicket,
     Classification,
@@ -36,7 +35,7 @@ from triagedesk.tickets import (
     Ticket,
     TriagedTicket,
 )
-from triagedesk.watch import assign_elsewhere, settle, start_clocks, watch
+from triagedesk.watch import assign_elsewhere, settle, watch
 
 #: Tickets received together, and tickets decided and saved together.
 PART, CHUNK = 1000, 200
@@ -145,69 +144,7 @@ def _receive(desk: Desk, summary: RunSummary, tickets: Sequence[Ticket], now: da
     summary.unchanged += received.unchanged
 
 
-# 2 catalog
-
-
-def load_catalog(desk: Desk, summary: RunSummary) -> ServiceCatalog:
-    """Step 2: the Service Catalog, or its last good copy (said so) when it cannot be had now."""
-    origin = desk.catalog_source.origin
-    with desk.store.read() as transaction:
-        last = transaction.last_catalog(origin)
-    try:
-        document = desk.catalog_source.load(
-            etag=last.etag if last else "", last_modified=last.last_modified if last else ""
-        )
-        if document is None and last:
-            return _usable(desk, last.text)
-        catalog = _usable(desk, document.text if document else "")
-    except (SourceError, CatalogError) as error:
-        if not last:
-            raise
-        summary.notes.append(
-            f"{error} - the catalog of {last.loaded_at:%Y-%m-%d %H:%M} UTC was used instead"
-        )
-        return _usable(desk, last.text)
-    if document:
-        stored = StoredCatalog(
-            version=catalog.version,
-            origin=origin,
-            text=document.text,
-            etag=document.etag,
-            last_modified=document.last_modified,
-            loaded_at=desk.now(),
-        )
-        with desk.store.begin() as transaction:
-            transaction.save_catalog(stored)
-    return catalog
-
-
-def catalog_of(desk: Desk, version: str) -> ServiceCatalog:
-    """The catalog a run began with, whatever has become of it since."""
-    origin = desk.catalog_source.origin
-    with desk.store.read() as transaction:
-        stored = transaction.catalog_text(origin, version)
-    if stored is None:
-        raise CatalogError(f"the catalog {version[:12]} of {origin} is not in the database")
-    return _parsed(stored, origin)
-
-
-@lru_cache(maxsize=4)
-def _parsed(text: str, origin: str) -> ServiceCatalog:
-    return parse_catalog(text, origin=origin)
-
-
-def _usable(desk: Desk, text: str) -> ServiceCatalog:
-    """A catalog that can be read and whose calendars exist. Raises CatalogError."""
-    catalog = _parsed(text, desk.catalog_source.origin)
-    problems = desk.sla_policy.problems(catalog.entries)
-    if problems:
-        raise CatalogError(
-            f"The Service Catalog from {catalog.origin} names calendars there are not:",
-            problems=problems,
-            hint="mend the catalog or SLA_CALENDARS_FILE",
-        )
-    return catalog
-
+# 2 catalog: see `catalogs`
 
 # 3 classify, 4 SLA, 5 prioritise
 
@@ -244,7 +181,8 @@ def triage_chunk(desk: Desk, summary: RunSummary, catalog: ServiceCatalog, chunk
         # A run takes up what it finds undecided, also what another process has just begun with.
         mine = transaction.still_undecided(decided)
         numbers = transaction.record_decisions(summary.run_id, mine)
-        start_clocks(desk, transaction, mine, numbers, catalog)
+        policy, now = desk.sla_policy, desk.now()
+        start_clocks(transaction, mine, numbers, catalog=catalog, policy=policy, now=now)
         shown.finish(transaction)
     # Those that a process decided before it died in this step count too.
     summary.decided += chunk[2]
@@ -387,12 +325,12 @@ def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
         moved = assign_elsewhere(desk, items, taken_from, transaction.roster(now))
         rest = [key for key in items if key not in moved.given]
         batch = placing.assign_now(desk, [items[key] for key in rest], moved.roster, now)
-        found = {**moved.given, **dict(zip(rest, batch.assignments, strict=True))}
-        given = placing.grouped(found, items)
-        placing.record(desk, transaction, given, now, run_id=summary.run_id)
-        placing.interrupt(desk, transaction, list(given), now)
+        given = chain(moved.given.items(), zip(rest, batch.assignments, strict=True))
+        summary.assigned_now = placing.record_batch(
+            desk, transaction, items, given, run_id=summary.run_id, now=now
+        )
+        placing.interrupt(desk, transaction, items.keys(), now)
     desk.progress.advance(len(waiting))
-    summary.assigned_now = sum(1 for assignment in given.values() if assignment.agent_id)
     summary.assign_method, summary.assign_gap = batch.method, batch.gap
     summary.skill_gaps = batch.skill_gaps
 

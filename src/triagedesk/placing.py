@@ -34,11 +34,17 @@ def read_work(
 
     Of a large batch nothing stays in memory that the solver does not need.
     """
+
+    def unread(label: Label) -> bool:
+        """Whether the catalog says which skills it takes, and nobody looks at links."""
+        entry = catalog.match(*label)
+        return bool(entry and entry.skills) and desk.online.affinity != "linked"
+
     items: dict[int, WorkItem] = {}
     matters: list[Matter] = []
     for begin in range(0, len(keys), PART):
         with desk.store.read() as transaction:
-            waiting = transaction.waiting(keys[begin : begin + PART])
+            waiting = transaction.waiting(keys[begin : begin + PART], unread=unread)
         work = work_of(desk, waiting, skills, catalog)
         items |= {item.key: one for item, one in zip(waiting, work, strict=True)}
         if desk.online.affinity != "off":
@@ -236,6 +242,33 @@ def record(
         starts_clocks=bool(desk.sla_policy.group_targets),
         committed=desk.online.commits_early if committed is None else committed,
         given_by=by,
+    )
+
+
+def record_batch(
+    desk: Desk,
+    transaction: Transaction,
+    items: Mapping[int, WorkItem],
+    given: Iterable[tuple[int, Assignment]],
+    *,
+    run_id: str,
+    now: datetime,
+) -> int:
+    """Record who gets a run's tickets, one by one as they are told; returns how many somebody got.
+
+    `given` says it for each of `items`, by ticket key.
+    """
+    with_groups = (
+        (key, replace(assignment, group=items[key].group) if items[key].group else assignment)
+        for key, assignment in given
+    )
+    return transaction.assign(
+        run_id,
+        with_groups,
+        now,
+        keys=list(items),
+        starts_clocks=bool(desk.sla_policy.group_targets),
+        committed=desk.online.commits_early,
     )
 
 

@@ -1,51 +1,29 @@
 """SLA clocks of a desk: followed when something changes, struck by time, and what is done then.
 
-    start_clocks  of tickets that are new, in the transaction that decides about them
     follow      clocks worked out anew, for tickets with a new status, decision or agent only
     look        what time has done since: events, found by the clock alone, each recorded once
     escalate    what the catalog entry asks for, once for each event
     tell        notices on their way out
 
-Response is answered by the first agent who is given the ticket, or by its status leaving "open",
-whichever comes first: docs/sla.md says why.
+How clocks follow from what happened stands in `clocks`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
-from operator import itemgetter
+from datetime import datetime
 
 from triagedesk.agents import Agent
 from triagedesk.assign import WorkItem, assign_batch
-from triagedesk.catalog import (
-    CatalogEntry,
-    EscalationRule,
-    EscalationStep,
-    Label,
-    ServiceCatalog,
-    Sla,
-    normalise,
-)
+from triagedesk.catalog import CatalogEntry, EscalationStep, ServiceCatalog
 from triagedesk.catalog_parser import parse_catalog
+from triagedesk.clocks import clocks_of, rules_of
 from triagedesk.desk import Desk, RunSummary
-from triagedesk.errors import CalendarError
 from triagedesk.notices import Alarm, deliver_notices, notices_of
 from triagedesk.priority import Priority
-from triagedesk.sla import Calendar, SlaClock, SlaPolicy, follow_statuses
 from triagedesk.store import Transaction
-from triagedesk.store.sla_records import (
-    BoardLine,
-    EventLine,
-    Moment,
-    SlaEvent,
-    StoredClock,
-    WatchedTicket,
-    next_look,
-)
+from triagedesk.store.sla_records import BoardLine, EventLine, SlaEvent, StoredClock
 from triagedesk.tickets import Assignment, ReleasedFor, Status, TriagedTicket
 
 #: Tickets or clocks dealt with in one transaction.
@@ -66,60 +44,12 @@ def settle(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     deliver_notices(desk, summary)
 
 
-# start
-
-
-def start_clocks(
-    desk: Desk,
-    transaction: Transaction,
-    decided: Sequence[TriagedTicket],
-    numbers: Mapping[int, int],
-    catalog: ServiceCatalog,
-) -> None:
-    """Start the clocks of decided tickets; of those with a past they are followed later.
-
-    `numbers` are the decisions' by ticket key.
-    """
-    new, now, rules = transaction.without_past(numbers), desk.now(), _rules(desk, catalog)
-    clocks = [
-        clock
-        for item in decided
-        if item.key in new
-        for clock in clocks_of(
-            _as_new(item, numbers[item.key]), catalog, desk.sla_policy, now, rules
-        )
-    ]
-    transaction.start_clocks(clocks)
-    transaction.follow_later([item.key for item in decided if item.key not in new])
-
-
-def _as_new(triaged: TriagedTicket, decision_key: int) -> WatchedTicket:
-    """A ticket to which nothing has happened yet."""
-    return WatchedTicket(
-        key=triaged.key,
-        # In UTC all that follows is quicker.
-        started_at=(triaged.ticket.created_at or triaged.received_at).astimezone(UTC),
-        decision_key=decision_key,
-        decided_at=triaged.decided_at,
-        label=triaged.classification.label or Label("", ""),
-        sla=triaged.sla,
-        changes=(),
-        first_assigned_at=None,
-        assigned_at=None,
-        clocks={},
-    )
-
-
-def _rules(desk: Desk, catalog: ServiceCatalog) -> str:
-    return hashlib.sha256(f"{desk.sla_policy.version} {catalog.version}".encode()).hexdigest()
-
-
 # follow
 
 
 def follow(desk: Desk, catalog: ServiceCatalog) -> None:
     """Work out anew the clocks of tickets that changed, or all when the rules have."""
-    rules = _rules(desk, catalog)
+    rules = rules_of(desk.sla_policy, catalog)
     with desk.store.begin_alone() as transaction:
         transaction.mark_outdated(rules)
     taken = 1
@@ -133,152 +63,6 @@ def follow(desk: Desk, catalog: ServiceCatalog) -> None:
                 for clock in clocks_of(ticket, catalog, desk.sla_policy, now, rules)
             ]
             transaction.save_clocks([ticket.key for ticket in watched], clocks)
-
-
-def clocks_of(
-    ticket: WatchedTicket,
-    catalog: ServiceCatalog,
-    policy: SlaPolicy,
-    now: datetime,
-    rules_version: str,
-) -> Iterator[StoredClock]:
-    """A ticket's clocks as they stand at `now`: one for each target that is promised."""
-    entry = catalog.match(*ticket.label)
-    calendar = policy.calendar(entry)
-    group = normalise(entry.assignment_group) if entry else ""
-    promised = {
-        "response": entry.response if entry else None,
-        "resolution": ticket.sla,
-        "group": policy.group_targets.get(group),
-    }
-    for target, sla in promised.items():
-        before = ticket.clocks.get(target)
-        if target == "response" and before and before.decision_key == ticket.decision_key:
-            # What was promised when it was decided stays, whatever the catalog says by now.
-            sla = before.sla  # noqa: PLW2901 - the promise of this target
-        start = _start_of(target, ticket, before, group)
-        if sla is None or not sla.value or start is None:
-            continue
-        mine = before if before and before.started_at == start else None
-        moves = mine.calendars if mine else ((start, calendar.name),)
-        if moves[-1][1] != calendar.name:
-            moves = (*moves, (max(now, moves[-1][0]), calendar.name))
-        clock = _clock_of(target, ticket, sla, _calendars(moves, calendar, policy), policy)
-        moments = _moments(clock, target, entry, policy)
-        # One that was stopped in time keeps the due date it had.
-        until = dict(moments)
-        due = until.get("breached")
-        if clock.stopped_at is not None:
-            due = clock.due_if_resumed(clock.stopped_at)
-        yield StoredClock(
-            ticket_key=ticket.key,
-            target=target,
-            decision_key=ticket.decision_key,
-            group=group if target == "group" else "",
-            started_at=start,
-            sla=sla,
-            calendars=moves,
-            due_at=due,
-            warn_at=until.get("at_risk"),
-            paused=not clock.running and clock.stopped_at is None,
-            stopped_at=clock.stopped_at,
-            breached=due is not None and due < (clock.stopped_at or now),
-            moments=moments,
-            next_at=next_look(moments, None),
-            rules_version=None if clock.stopped_at else rules_version,
-        )
-
-
-def _start_of(
-    target: str, ticket: WatchedTicket, before: StoredClock | None, group: str
-) -> datetime | None:
-    """When a clock starts: a group's when the group gets the ticket, the others with the ticket."""
-    if target != "group":
-        return ticket.started_at
-    if before and before.group == group:
-        return before.started_at
-    return ticket.assigned_at
-
-
-def _clock_of(
-    target: str,
-    ticket: WatchedTicket,
-    sla: Sla,
-    calendars: Sequence[tuple[datetime, Calendar]],
-    policy: SlaPolicy,
-) -> SlaClock:
-    """A clock led through everything that happened to its ticket, in the order of time."""
-    start, first = calendars[0]
-    clock = SlaClock.start(start, sla, first)
-    happened: list[tuple[datetime, int, str | Calendar]] = [
-        (at, 0, calendar) for at, calendar in calendars[1:]
-    ]
-    if target == "response":
-        answers = [at for at, status in ticket.changes if status is not Status.OPEN]
-        answers += [ticket.first_assigned_at] if ticket.first_assigned_at else []
-        happened += [(min(answers), 1, "answered")] if answers else []
-    else:
-        latest = start
-        for at, status in ticket.changes:
-            # The log's order counts: a helpdesk may date a later change earlier.
-            latest = max(at, latest)
-            happened.append((latest, 1, str(status)))
-    for at, _order, what in sorted(happened, key=lambda event: event[:2]):
-        at = max(at, start)  # noqa: PLW2901 - nothing happens before the start
-        if isinstance(what, Calendar):
-            clock = clock.move(at, what)
-        elif what == "answered":
-            clock = clock.stop(at)
-        else:
-            changes = [(at, what)]
-            clock = follow_statuses(
-                clock, changes, pause_on=policy.pause_on, stop_on=policy.stop_on
-            )
-    return clock
-
-
-def _calendars(
-    moves: Sequence[tuple[datetime, str]], calendar: Calendar, policy: SlaPolicy
-) -> list[tuple[datetime, Calendar]]:
-    """Calendars by name; for one the desk has given up, the present one stands in."""
-
-    def named(name: str) -> Calendar:
-        if name == calendar.name:
-            return calendar
-        try:
-            return policy.named(name)
-        except CalendarError:
-            return calendar
-
-    return [(since, named(name)) for since, name in moves]
-
-
-def _moments(
-    clock: SlaClock, target: str, entry: CatalogEntry | None, policy: SlaPolicy
-) -> tuple[Moment, ...]:
-    """What time will do to a clock if nothing else happens, and has done already.
-
-    A clock that was stopped can only be late: nobody needs to hear that it was at risk.
-    """
-    due = clock.due_at()
-    if clock.stopped_at is not None:
-        return (("breached", due),) if due is not None and due < clock.stopped_at else ()
-    warnings = _warnings(target, policy.warn_at, entry.escalation if entry else ())
-    found = [(kind, clock.due_at(fraction=fraction)) for kind, fraction in warnings]
-    moments = [(kind, at) for kind, at in [*found, ("breached", due)] if at is not None]
-    return tuple(sorted(moments, key=itemgetter(1, 0)))
-
-
-@lru_cache(maxsize=1024)
-def _warnings(
-    target: str, warn_at: tuple[float, ...], escalation: tuple[EscalationRule, ...]
-) -> tuple[tuple[str, float], ...]:
-    """The kinds of warning about a target, and the fraction of it that each comes at."""
-    warnings = {"at_risk": warn_at[0]} | {f"{f:g}": f for f in warn_at[1:]}
-    for rule in escalation:
-        if rule.target == target and rule.fraction is not None:
-            warnings.setdefault(rule.when, rule.fraction)
-    return tuple(warnings.items())
 
 
 # look

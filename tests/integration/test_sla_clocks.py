@@ -15,7 +15,7 @@ from triagedesk.agents import Availability
 from triagedesk.catalog import Label, Sla, SlaUnit
 from triagedesk.sla import SlaPolicy, SlaState, parse_sla_policy
 from triagedesk.store import Store
-from triagedesk.store.tables import sla_clocks, sla_events, stale_clocks, status_changes
+from triagedesk.store.tables_sla import sla_clocks, sla_events, stale_clocks, status_changes
 from triagedesk.tickets import Status
 
 LONGER = CATALOG + "    - name: New laptop\n      sla: {unit: hours, value: 40}\n"

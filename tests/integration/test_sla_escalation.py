@@ -16,7 +16,8 @@ from triagedesk.outbox import DeliveryOutcome
 from triagedesk.priority import Priority
 from triagedesk.store import Store
 from triagedesk.store.sla_records import Notice
-from triagedesk.store.tables import assignments, sla_events, status_changes
+from triagedesk.store.tables import assignments
+from triagedesk.store.tables_sla import sla_events, status_changes
 from triagedesk.tickets import Status
 
 LEAD = "lead@example.com"

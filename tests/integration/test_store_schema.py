@@ -209,6 +209,21 @@ def check_copy(store: Store, copy: Store) -> None:
     assert rows_of(store) == before
 
 
+def test_a_desk_at_work_keeps_every_row_when_its_tables_are_made_anew(store: Store) -> None:
+    receive(store, [a_ticket(str(number)) for number in range(20)])
+    on_duty(store, an_agent("ann"))
+    keys = decide(store)
+    give(store, {keys["1"]: "ann", keys["2"]: None})
+    before = rows_of(store)
+    with store.begin() as transaction:
+        command.downgrade(alembic(transaction.connection), "0009")
+        command.upgrade(alembic(transaction.connection), "head")
+        assert differences(transaction.connection) == []
+    assert rows_of(store) == before
+    receive(store, [a_ticket("new")], run_id="run-2")
+    assert decide(store, "run-2")["new"] > max(keys.values())
+
+
 def test_a_copy_in_memory_has_equal_rows(store: Store) -> None:
     with closing(Store.open("sqlite://")) as copy:
         check_copy(store, copy)

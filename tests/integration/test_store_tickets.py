@@ -27,8 +27,8 @@ from support.records import (
 from triagedesk.catalog import Label, Sla, SlaUnit
 from triagedesk.priority import Level, Priority, PriorityDecision
 from triagedesk.store import Store
+from triagedesk.store.arrivals import Received
 from triagedesk.store.tables import decisions
-from triagedesk.store.tickets import Received
 from triagedesk.tickets import (
     Alternative,
     Assignment,

@@ -66,6 +66,9 @@ def test_any_text_without_nul_survives(store: Store, text: str) -> None:
         assert found.deliveries == (delivery,)
         assert transaction.cursor(SOURCE) == text
         assert transaction.model_answers(["k"]) == {"k": text}
+    with store.begin() as transaction:
+        again = transaction.receive("run-1", SOURCE, [ticket], (), NOW)
+        assert (again.new, again.unchanged) == (0, 1)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from triagedesk.catalog import CatalogEntry, EscalationRule, EscalationStep, Label, Sla, SlaUnit
 from triagedesk.catalog import ServiceCatalog as Catalog
 from triagedesk.cli.sla import event_words, length_words
+from triagedesk.clocks import clocks_of, first_clocks
 from triagedesk.desk import Letterhead
 from triagedesk.notices import MOST_NAMED, Alarm, notices_of
 from triagedesk.outbox import Mail
 from triagedesk.outbox.message import build_message
 from triagedesk.priority import Level, Priority, PriorityDecision
-from triagedesk.sla import SlaPolicy, SlaState
+from triagedesk.sla import Calendar, SlaPolicy, SlaState, Window
 from triagedesk.store.sla_records import SlaEvent, StoredClock, WatchedTicket, next_look
 from triagedesk.tickets import (
     Classification,
@@ -27,11 +28,13 @@ from triagedesk.tickets import (
     Ticket,
     TriagedTicket,
 )
-from triagedesk.watch import clocks_of, raised
+from triagedesk.watch import raised
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LABEL = Label("Access", "Reset password")
 FOUR, ONE = Sla(value=4, unit=SlaUnit.HOURS), Sla(value=1, unit=SlaUnit.HOURS)
+DAY = (Window(opens=9 * 3600, closes=17 * 3600),)
+OFFICE = Calendar(name="office", zone="Europe/Berlin", week=(DAY,) * 5 + ((), ()))
 RULE = EscalationRule(when="0.5", steps=(EscalationStep.RAISE_PRIORITY,))
 ENTRY = CatalogEntry(label=LABEL, sla=FOUR, response=ONE, escalation=(RULE,))
 
@@ -139,6 +142,30 @@ def test_where_a_target_stands(standing: dict[str, object], state: SlaState) -> 
 
 
 # notices
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 (hypothesis adds the zone)
+    st.builds(Sla, value=st.integers(0, 40), unit=st.sampled_from(SlaUnit)),
+    st.none() | st.builds(Sla, value=st.integers(0, 5), unit=st.just(SlaUnit.HOURS)),
+    st.sampled_from(["", "office"]),
+    st.booleans(),
+)
+def test_first_clocks_are_those_of_a_ticket_to_which_nothing_has_happened(
+    start: datetime, sla: Sla, response: Sla | None, calendar: str, said: bool
+) -> None:
+    entry = replace(ENTRY, response=response, calendar=calendar)
+    catalog = Catalog(entries=(entry,), version="1")
+    policy = SlaPolicy(calendars={"office": OFFICE}, warn_at=(0.75, 0.9))
+    ticket = replace(alarm().ticket, received_at=start, sla=sla, resolution_due_at=None)
+    if said:
+        zone = timezone(timedelta(hours=2))
+        raised_at = (start - hours(3)).astimezone(zone)
+        ticket = replace(ticket, ticket=replace(ticket.ticket, created_at=raised_at))
+    begun = (ticket.ticket.created_at or start).astimezone(UTC)
+    plain = watched(started_at=begun, sla=sla, decided_at=ticket.decided_at)
+    expected = list(clocks_of(plain, catalog, policy, NOW, "rules"))
+    assert list(first_clocks(ticket, 7, catalog, policy, NOW, "rules")) == expected
 
 
 def alarm(number: int = 1, kind: str = "at_risk") -> Alarm:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
 
 from triagedesk.assign.crowd import Crowd, Kind, bits_by_group, bits_by_level, by_name
 from triagedesk.assign.picks import Case, Pick, Teller
@@ -12,6 +15,7 @@ from triagedesk.assign.roster import Roster
 from triagedesk.assign.score import fold
 from triagedesk.assign.solver import EXACT, Solution
 from triagedesk.assign.standings import AfterBatch, after_batch, loads_before, pairs_dealt
+from triagedesk.assign.tables import Ints
 from triagedesk.assign.waiting import Patience
 from triagedesk.assign.wording import Standing
 from triagedesk.assign.worth import Worth
@@ -37,20 +41,56 @@ def _unknown(items: Sequence[WorkItem], roster: Roster) -> set[str]:
 
 def explain(
     items: Sequence[WorkItem], worth: Worth, solution: Solution, patience: Patience
-) -> tuple[Assignment, ...]:
-    """One assignment for each item, in their order."""
-    picks = _Picks(items, worth, solution, patience)
-    order, loads = worth.classes.order.tolist(), loads_before(worth, solution).tolist()
-    agents, row, left = solution.agent.tolist(), -1, 0
-    counts = worth.classes.count.tolist()
-    assignments: dict[int, Assignment] = {}
-    for position, agent, load in zip(order, agents, loads, strict=True):
-        if not left:
-            row += 1
-            left = counts[row]
-        left -= 1
-        assignments[position] = picks.assignment(items[position], row, agent, load)
-    return tuple(assignments[position] for position in range(len(items)))
+) -> Sequence[Assignment]:
+    """One assignment for each item, in their order, each made when it is asked for."""
+    return _Told(items, worth, solution, patience) if items else ()
+
+
+class _Told(Sequence[Assignment]):
+    """Assignments of a batch; of a large one they need not be in memory all at once."""
+
+    def __init__(
+        self, items: Sequence[WorkItem], worth: Worth, solution: Solution, patience: Patience
+    ) -> None:
+        self._items, self._picks = items, _Picks(items, worth, solution, patience)
+        classes = worth.classes
+        rows = np.repeat(np.arange(len(classes.count)), classes.count)
+        numbers = (rows, solution.agent, loads_before(worth, solution))
+        # Read one by one, a memoryview answers several times as fast as an array.
+        self._row, self._agent, self._load = (
+            memoryview(_placed(values, classes.order)) for values in numbers
+        )
+        # What is said of tickets alike is made from the first in order of work, whoever asks first.
+        for position in classes.order.tolist():
+            self._picks.pick(items[position], self._row[position], self._agent[position])
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Assignment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Assignment, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Assignment | tuple[Assignment, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(len(self))[index])
+        row, agent, load = self._row[index], self._agent[index], self._load[index]
+        return self._picks.assignment(self._items[index], row, agent, load)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+def _placed(values: Ints, order: Ints) -> Any:
+    """Values in the order of the items they are about."""
+    placed = np.empty(len(order), dtype=np.int64)
+    placed[order] = values
+    return placed
 
 
 class _Picks:
@@ -87,15 +127,20 @@ class _Picks:
 
     def assignment(self, item: WorkItem, row: int, agent: int, load: int) -> Assignment:
         """The assignment of one ticket, whose agent has `load` open tickets when it comes."""
-        key = (row, agent, bool(item.needs), item.due_at is not None)
-        pick = self._made.get(key)
-        if pick is None:
-            pick = self._pick(item, row, agent)
-            if agent >= 0 or not self._waits[row]:
-                self._made[key] = pick
+        pick = self.pick(item, row, agent) or self._pick(item, row, agent)
         missing = self._missing_skills(item) if self._gaps else ()
         gap = bool(missing) and not self._needs[row]
         return pick.assignment(item, load, missing, gap=gap, optimal=self._optimal)
+
+    def pick(self, item: WorkItem, row: int, agent: int) -> Pick | None:
+        """What is said of a ticket and those alike; None where each is told of its own wait."""
+        if agent < 0 and self._waits[row]:
+            return None
+        key = (row, agent, bool(item.needs), item.due_at is not None)
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = self._pick(item, row, agent)
+        return found
 
     def _missing_skills(self, item: WorkItem) -> tuple[str, ...]:
         missing = self._missing.get(id(item.needs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -132,7 +132,7 @@ class BatchAssignment:
     """Who gets each ticket of a batch, and how good that is against the best possible."""
 
     #: One for each item, in the order of the items.
-    assignments: tuple[Assignment, ...]
+    assignments: Sequence[Assignment]
     #: Sum of urgency x (match + affinity) - load - fallbacks - deferrals.
     objective: float
     #: No assignment can have a higher objective than this.

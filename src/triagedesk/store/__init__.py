@@ -1,8 +1,8 @@
 """The desk's memory, and every query. A `Transaction` is one unit of work; nothing commits inside.
 
-Queries stand by noun: `tickets`, `lists`, `agents`, `assignments`, `corrections`, `costs`,
-`reports`, `runs`, `jobs`, `inbox`, `keys`, `sla`, `insights`, `queue` (which `lists` is part of),
-`people`, `changes`.
+Queries stand by noun: `tickets` (of which `arrivals` and `holdings` are parts), `lists`, `agents`,
+`assignments`, `corrections`, `costs`, `reports`, `runs`, `jobs`, `inbox`, `keys`, `sla`,
+`insights`, `queue` (which `lists` is part of), `people`, `changes`.
 """
 
 from __future__ import annotations

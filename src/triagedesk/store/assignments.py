@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,9 @@ from triagedesk.agents import SkillNeed
 from triagedesk.catalog import Label
 from triagedesk.priority import Priority
 from triagedesk.store.changes import note_changed
-from triagedesk.store.queries import Queries, as_text, in_parts, read_plain
-from triagedesk.store.tables import (
-    assignments,
-    decisions,
-    sla_clocks,
-    status_changes,
-    tickets,
-)
+from triagedesk.store.queries import Queries, among, as_text, in_parts, read_plain
+from triagedesk.store.tables import assignments, decisions, tickets
+from triagedesk.store.tables_sla import sla_clocks, status_changes
 from triagedesk.store.ticket_rows import read_holding
 from triagedesk.tickets import Holding, ReleasedFor, Status
 
@@ -128,25 +123,31 @@ class AssignmentQueries(Queries):
         )
         found: list[OpenWork] = []
         for part in parts:
-            these = query if part is None else query.where(tickets.c.id.in_(part))
+            these = (
+                query if part is None else query.where(among(self.connection, tickets.c.id, part))
+            )
             found += [_read_work(row) for row in self.connection.execute(these)]
         return found
 
-    def waiting(self, keys: Sequence[int]) -> list[WaitingTicket]:
-        """Decided tickets, by key, as they are to be assigned; oldest first."""
+    def waiting(
+        self, keys: Sequence[int], *, unread: Callable[[Label], bool] = lambda _label: False
+    ) -> list[WaitingTicket]:
+        """Decided tickets, by key, as they are to be assigned; oldest first.
+
+        `unread` says of which labels nobody needs the text and the links: they may be left out.
+        """
         clock = and_(sla_clocks.c.ticket_id == tickets.c.id, sla_clocks.c.target == "resolution")
         query = (
             select(
                 tickets.c.id,
                 tickets.c.source,
                 tickets.c.requester,
-                as_text(tickets.c.payload),
                 tickets.c.received_at,
                 decisions.c.request_category,
                 decisions.c.request_type,
                 decisions.c.priority,
                 decisions.c.resolution_due_at,
-                sla_clocks.c.ticket_id,
+                sla_clocks.c.started_at,
                 sla_clocks.c.due_at,
             )
             .join_from(tickets, decisions, decisions.c.id == tickets.c.decision_id)
@@ -155,9 +156,24 @@ class AssignmentQueries(Queries):
         )
         found: list[WaitingTicket] = []
         for part in in_parts(sorted(keys)):
-            rows = self.connection.execute(query.where(tickets.c.id.in_(part)))
-            found += [_read_waiting(*row) for row in rows]
+            rows = self.connection.execute(
+                query.where(among(self.connection, tickets.c.id, part))
+            ).all()
+            # A clock knows since when the ticket is there.
+            asked = [
+                row.id for row in rows if not (row.started_at and unread(Label(row[4], row[5])))
+            ]
+            payloads = self._payloads(asked)
+            found += [_read_waiting(payloads.get(row[0]), *tuple(row)) for row in rows]
         return found
+
+    def _payloads(self, keys: Sequence[int]) -> dict[int, str]:
+        """Tickets as they arrived, by key, as JSON."""
+        if not keys:
+            return {}
+        query = select(tickets.c.id, as_text(tickets.c.payload))
+        rows = self.connection.execute(query.where(among(self.connection, tickets.c.id, keys)))
+        return {row[0]: row[1] for row in rows}
 
     def commit_to(self, key: int, now: datetime) -> None:
         """Make a ticket its agent's for good."""
@@ -181,7 +197,7 @@ class AssignmentQueries(Queries):
         found: dict[int, set[str]] = {}
         for part in in_parts(keys):
             query = select(assignments.c.ticket_id, assignments.c.agent_id).where(
-                assignments.c.ticket_id.in_(part),
+                among(self.connection, assignments.c.ticket_id, part),
                 assignments.c.released_why == ReleasedFor.DECLINED,
             )
             for row in self.connection.execute(query):
@@ -244,7 +260,9 @@ class AssignmentQueries(Queries):
                     assignments.c.agent_id,
                 )
                 .join(assignments, assignments.c.ticket_id == tickets.c.id)
-                .where(column.in_(part), assignments.c.agent_id.is_not(None), kept)
+                .where(
+                    among(self.connection, column, part), assignments.c.agent_id.is_not(None), kept
+                )
             )
             if since is not None:
                 query = query.where(assignments.c.assigned_at >= since)
@@ -261,30 +279,31 @@ class AssignmentQueries(Queries):
 
 
 def _read_waiting(  # noqa: PLR0917 (a row, column by column)
+    payload: str | None,
     key: int,
     source: str,
     requester: str | None,
-    payload: str,
     received_at: datetime,
     category: str,
     kind: str,
     priority: int,
     decided_due_at: datetime | None,
-    clock: int | None,
+    started_at: datetime | None,
     due_at: datetime | None,
 ) -> WaitingTicket:
-    ticket = read_plain(payload)
+    ticket = read_plain(payload) if payload else {}
     created_at = ticket.get("created_at")
+    text = (ticket.get("short_description", ""), ticket.get("long_description", ""))
     return WaitingTicket(
         key=key,
         source=source,
         requester=requester or "",
         linked=tuple(ticket.get("linked", ())),
         label=Label(category, kind),
-        text=f"{ticket['short_description']}\n{ticket['long_description']}".strip(),
+        text="\n".join(text).strip(),
         priority=Priority(priority),
-        created_at=datetime.fromisoformat(created_at) if created_at else received_at,
-        due_at=due_at if clock is not None else decided_due_at,
+        created_at=datetime.fromisoformat(created_at) if created_at else started_at or received_at,
+        due_at=due_at if started_at is not None else decided_due_at,
     )
 
 
@@ -306,11 +325,11 @@ def _read_work(row: Any) -> OpenWork:
         source=row.source,
         linked=tuple(payload.get("linked", ())),
         agent_id=row.agent_id if has_it else None,
-        agent_name=details["agent_name"] if has_it else "",
+        agent_name=details.get("agent_name", "") if has_it else "",
         holding=read_holding(row) if has_it else None,
     )
 
 
 def _needs_of(details: Mapping[str, Any]) -> tuple[SkillNeed, ...]:
     """What a ticket needs, as it was read when it was assigned first."""
-    return _needs.validate_python(details["needs"]) if details["needs"] else ()
+    return _needs.validate_python(details["needs"]) if details.get("needs") else ()

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Text, and_, case, cast, func, select
 
 from triagedesk.store.queries import Queries
 from triagedesk.store.sla_records import BoardLine, read_board_line
-from triagedesk.store.tables import assignments, corrections, decisions, sla_clocks, tickets
+from triagedesk.store.tables import assignments, corrections, decisions, tickets
+from triagedesk.store.tables_sla import sla_clocks
 from triagedesk.tickets import ReleasedFor, Status
 
 #: Stages that decide without a person.
@@ -179,7 +180,13 @@ class InsightQueries(Queries):
             .join(tickets, tickets.c.id == clock.ticket_id)
             .join(decisions, decisions.c.id == tickets.c.decision_id)
             .outerjoin(assignments, in_force)
-            .where(clock.stopped_at.is_(None), clock.paused.is_(False), clock.due_at.is_not(None))
+            .where(
+                # Said twice, and so that an index has just these: what runs follows some rules.
+                clock.rules_version.is_not(None),
+                clock.stopped_at.is_(None),
+                clock.paused.is_(False),
+                clock.due_at.is_not(None),
+            )
         )
         if after is not None:
             query = query.where(clock.due_at > after)

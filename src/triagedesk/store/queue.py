@@ -11,7 +11,8 @@ from sqlalchemy import Select, and_, case, func, literal, or_, select, tuple_
 from sqlalchemy.sql import ColumnElement
 
 from triagedesk.store.lists import DeskTicket, ListQueries
-from triagedesk.store.tables import Utc, assignments, decisions, sla_clocks, tickets
+from triagedesk.store.tables import Utc, assignments, decisions, tickets
+from triagedesk.store.tables_sla import sla_clocks
 from triagedesk.tickets import Status
 
 #: Stands for "never", so that tickets without a deadline come after those with one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, desc, insert, select, update
+from sqlalchemy import and_, delete, desc, insert, select, update
 
 from triagedesk.store.queries import Queries, in_parts
 from triagedesk.store.tables import (
@@ -16,10 +16,11 @@ from triagedesk.store.tables import (
     cursors,
     leases,
     model_answers,
+    run_tickets,
     runs,
-    sla_events,
     tickets,
 )
+from triagedesk.store.tables_sla import sla_events
 from triagedesk.store.ticket_rows import of_run, read_received, received_rows
 from triagedesk.tickets import ReceivedTicket
 
@@ -93,8 +94,11 @@ class RunQueries(Queries):
 
     def undecided_between(self, run_id: str, first: int, last: int) -> list[ReceivedTicket]:
         """The run's undecided tickets with keys from `first` to `last`, oldest first."""
-        query = of_run(received_rows(), run_id).where(
-            tickets.c.decision_id.is_(None), tickets.c.id.between(first, last)
+        mine = run_tickets.c.ticket_id
+        query = (
+            received_rows()
+            .join(run_tickets, and_(mine == tickets.c.id, run_tickets.c.run_id == run_id))
+            .where(tickets.c.decision_id.is_(None), mine.between(first, last))
         )
         rows = self.connection.execute(query.order_by(tickets.c.id))
         return [read_received(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from triagedesk.catalog import Label
 from triagedesk.store.changes import note_changed
-from triagedesk.store.queries import Queries, add_rows, in_parts, insert_new
+from triagedesk.store.queries import Queries, add_many, add_rows, among, in_parts, insert_new
 from triagedesk.store.sla_records import (
     BoardLine,
     EventLine,
@@ -27,15 +27,13 @@ from triagedesk.store.sla_records import (
     read_event,
     read_sla,
 )
-from triagedesk.store.tables import (
-    assignments,
-    decisions,
+from triagedesk.store.tables import assignments, decisions, tickets
+from triagedesk.store.tables_sla import (
     sla_clocks,
     sla_events,
     sla_notices,
     stale_clocks,
     status_changes,
-    tickets,
 )
 from triagedesk.tickets import Status, Ticket
 
@@ -111,16 +109,17 @@ class SlaQueries(Queries):
         ]
         found: set[int] = set()
         for part in in_parts(list(numbers)):
-            query = select(tickets.c.id, tickets.c.decision_id).where(tickets.c.id.in_(part))
-            for row in self.connection.execute(query.where(~or_(*past))):
+            query = select(tickets.c.id, tickets.c.decision_id).where(
+                among(self.connection, tickets.c.id, part), ~or_(*past)
+            )
+            for row in self.connection.execute(query):
                 if row.decision_id == numbers[row.id]:
                     found.add(row.id)
         return found
 
-    def start_clocks(self, clocks: Sequence[StoredClock]) -> None:
-        """Keep the clocks of tickets that had none."""
-        for part in in_parts(clocks):
-            add_rows(self.connection, sla_clocks, [clock_row(clock) for clock in part])
+    def start_clocks(self, clocks: Iterable[StoredClock]) -> None:
+        """Keep the clocks of tickets that had none; they may be made while they go."""
+        add_many(self.connection, sla_clocks, map(clock_row, clocks))
 
     def follow_later(self, keys: Sequence[int]) -> None:
         """Have the clocks of these tickets worked out anew."""
@@ -130,7 +129,7 @@ class SlaQueries(Queries):
         """The clocks of these tickets."""
         found: list[StoredClock] = []
         for part in in_parts(keys):
-            query = select(sla_clocks).where(sla_clocks.c.ticket_id.in_(part))
+            query = select(sla_clocks).where(among(self.connection, sla_clocks.c.ticket_id, part))
             found += [read_clock(row) for row in self.connection.execute(query)]
         return sorted(found, key=lambda clock: (clock.ticket_key, clock.target))
 
@@ -138,7 +137,9 @@ class SlaQueries(Queries):
         """Make these the clocks of these tickets."""
         note_changed(self.connection, keys)
         for part in in_parts(keys):
-            self.connection.execute(delete(sla_clocks).where(sla_clocks.c.ticket_id.in_(part)))
+            self.connection.execute(
+                delete(sla_clocks).where(among(self.connection, sla_clocks.c.ticket_id, part))
+            )
         for rows in in_parts([clock_row(clock) for clock in clocks]):
             add_rows(self.connection, sla_clocks, rows)
 
@@ -220,7 +221,8 @@ class SlaQueries(Queries):
         found: dict[int, set[str]] = {}
         for part in in_parts(keys):
             query = select(sla_events.c.ticket_id, sla_events.c.taken_from).where(
-                sla_events.c.ticket_id.in_(part), sla_events.c.taken_from.is_not(None)
+                among(self.connection, sla_events.c.ticket_id, part),
+                sla_events.c.taken_from.is_not(None),
             )
             for row in self.connection.execute(query):
                 found.setdefault(row.ticket_id, set()).add(row.taken_from)
@@ -314,7 +316,7 @@ def mark_stale(connection: Connection, keys: Sequence[int]) -> None:
     """Have the clocks of these tickets worked out anew: something about them is new."""
     note_changed(connection, keys)
     for part in in_parts(sorted(set(keys))):
-        known = select(tickets.c.id).where(tickets.c.id.in_(part))
+        known = select(tickets.c.id).where(among(connection, tickets.c.id, part))
         add = insert_new(connection, stale_clocks).from_select(["ticket_id"], known)
         connection.execute(add)
 
@@ -335,7 +337,7 @@ def answer(connection: Connection, keys: Sequence[int], now: datetime) -> list[i
     values: dict[str, Any] = {"stopped_at": now, "moments": [], "rules_version": None}
     stop = update(sla_clocks).values(**values, warn_at=None, next_at=None, breached=False)
     for part in in_parts(keys):
-        mine = sla_clocks.c.ticket_id.in_(part)
+        mine = among(connection, sla_clocks.c.ticket_id, part)
         connection.execute(stop.where(mine, runs, *plain))
         left += connection.scalars(select(sla_clocks.c.ticket_id).where(mine, runs))
     return left

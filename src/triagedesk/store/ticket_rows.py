@@ -12,13 +12,8 @@ from sqlalchemy import Row, Select, and_, select
 from triagedesk.catalog import Sla, SlaUnit
 from triagedesk.priority import PriorityDecision
 from triagedesk.store.queries import as_text, read_json, write_json
-from triagedesk.store.tables import (
-    assignments,
-    decisions,
-    run_tickets,
-    sla_clocks,
-    tickets,
-)
+from triagedesk.store.tables import assignments, decisions, run_tickets, tickets
+from triagedesk.store.tables_sla import sla_clocks
 from triagedesk.tickets import (
     Assignment,
     Classification,
@@ -47,6 +42,19 @@ assignment_json = TypeAdapter(Assignment)
 _details_json = TypeAdapter(_Details)
 
 
+def write_ticket(ticket: Ticket) -> bytes:
+    """A ticket as its row's document; what is not filled is left out."""
+    # Older versions, which may be at work beside this one, look for a body without asking.
+    return write_json(ticket_json, ticket, lean=bool(ticket.long_description))
+
+
+def write_assignment(assignment: Assignment) -> bytes:
+    """An assignment as its row's document; what is as it is by default is left out."""
+    # Older versions look for needs and a name.
+    lean = bool(assignment.needs and assignment.agent_name)
+    return write_json(assignment_json, assignment, lean=lean)
+
+
 def of_run(query: Select[Any], run_id: str) -> Select[Any]:
     """`query` for the tickets of a run only."""
     mine = and_(run_tickets.c.ticket_id == tickets.c.id, run_tickets.c.run_id == run_id)
@@ -55,14 +63,20 @@ def of_run(query: Select[Any], run_id: str) -> Select[Any]:
 
 def received_rows() -> Select[Any]:
     """Tickets as they were received."""
-    return select(tickets.c.id, as_text(tickets.c.payload).label("payload"), tickets.c.received_at)
+    return select(
+        tickets.c.id,
+        as_text(tickets.c.payload).label("payload"),
+        tickets.c.received_at,
+        tickets.c.content_hash,
+    )
 
 
 def read_received(row: Row[Any]) -> ReceivedTicket:
     """A row of `received_rows` as a record."""
-    return ReceivedTicket(
-        key=row.id, ticket=read_json(ticket_json, row.payload), received_at=row.received_at
-    )
+    ticket = read_json(ticket_json, row.payload)
+    # It need not be worked out again, which takes as long as reading the ticket.
+    vars(ticket)["content_hash"] = row.content_hash
+    return ReceivedTicket(key=row.id, ticket=ticket, received_at=row.received_at)
 
 
 def is_assigned() -> Any:
@@ -140,7 +154,9 @@ def decision_row(run_id: str, item: TriagedTicket) -> dict[str, Any]:
         "resolution_due_at": item.resolution_due_at,
         "decided_at": item.decided_at,
         "details": write_json(
-            _details_json, _Details(classification=classification, priority=item.priority)
+            _details_json,
+            _Details(classification=classification, priority=item.priority),
+            lean=True,
         ),
         "sort_key": "\x01".join(parts),
     }

@@ -10,6 +10,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from triagedesk import pipeline
+from triagedesk.catalogs import catalog_of
 from triagedesk.desk import Desk, RunSummary
 from triagedesk.errors import StoreError, TriagedeskError
 from triagedesk.intake import Batch, take_in
@@ -115,7 +116,7 @@ class Jobs:
         steps = Durable(self.engine, following, summary, self.process.hosts)
 
         def step(mine: RunSummary, chunk: Chunk) -> None:
-            catalog = pipeline.catalog_of(desk, version)
+            catalog = catalog_of(desk, version)
             pipeline.triage_chunk(desk, mine, catalog, chunk)
 
         try:
