@@ -24,6 +24,7 @@ settings.load_profile("ci")
 _OURS = [field.upper() for field in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares a desk, a browser or a model stays in one process and in order (`loadgroup`)."""
     for item in items:

@@ -14,6 +14,7 @@ import pytest
 
 from support.evaluations import Scripted
 from support.llm_server import LlmServer
+from support.services import LONG
 from triagedesk.classify import Classifier
 from triagedesk.errors import InputError
 from triagedesk.evaluating import EvaluateOptions, Makers, evaluate_file
@@ -283,6 +284,7 @@ def test_a_catalog_of_look_alikes_is_warned_of(desk: Path) -> None:
     assert "can tell all request types apart" in fine.stdout
 
 
+@LONG
 def test_a_catalog_is_checked_without_the_models_weights_and_says_so(desk: Path) -> None:
     (desk / "empty").mkdir()
     done = triagedesk(desk, "catalog", "check", "catalog.yaml", settings={"MODEL_DIR": "empty"})

@@ -37,9 +37,9 @@ Floats = NDArray[np.float32]
 #: Zero-shot logits are this much too sure of themselves: from the likelihood of the truth on blind
 #: sets, with some of the bank's topics left out where its phrasings were written with them in view.
 ZERO_SHOT_TEMPERATURE = 0.85
-#: Zero-shot confidence of the first look that needs no second: from 0.7 on nothing was lost on the
-#: blind sets learnt from against reading everything with all encoders.
-FIRST_LOOK_SUFFICES = 0.8
+#: Zero-shot confidence of the first look that needs no second: from here on 0.3 points are lost on
+#: blind sets learnt from, at most, against reading everything with all encoders.
+FIRST_LOOK_SUFFICES = 0.75
 #: Likeness to every entry, to every topic and to every correction below which a ticket is foreign.
 FOREIGN_ENTRY, FOREIGN_CORRECTION = 0.14, 0.45
 #: What a ticket says that some entry is for, by the topic bank, above which it is not foreign.

@@ -208,7 +208,7 @@ class TopicBank:
         self._words = TopicWords(words)
         if cached is None:
             self._measure()
-            if "minilm" in encoders.names and cache.parent.is_dir():
+            if cache.parent.is_dir():
                 # A read-only installation computes the bank at each start instead.
                 named = {"key": np.frombuffer(key.encode(), np.uint8), **arrays, **self._kept}
                 named.update({_WORDS + name: part for name, part in words.items()})
