@@ -22,13 +22,14 @@ __all__ = ["desk", "sqlite_desk"]
 def test_a_run_is_shared_and_what_a_killed_worker_had_is_taken_over(desk: WholeDesk) -> None:
     with office(desk) as works:
         works.tickets(1200)
-        works.hire(SLOW="0.4")
-        works.hire(SLOW="0.4")
+        works.hire(GATE="2")
+        works.hire(GATE="2")
         run_id = works.begin()
         leader = works.under_way(run_id).worker
         number = int(leader.partition("/")[2].partition("@")[0])
         assert len(works.names()) == 2
         works.workers[number - 1].kill()
+        works.open_gate()
         began = time.monotonic()
         run = works.over(run_id)
         assert time.monotonic() - began < 60
@@ -49,13 +50,14 @@ def test_a_run_is_shared_and_what_a_killed_worker_had_is_taken_over(desk: WholeD
 def test_a_run_is_cancelled_between_chunks_and_taken_up_again(sqlite_desk: WholeDesk) -> None:
     with office(sqlite_desk) as works:
         works.tickets(1000)
-        works.hire(SLOW="0.3", SCHEDULE_RUN="0 0 1 1 *")
+        works.hire(GATE="2", SCHEDULE_RUN="0 0 1 1 *")
         run_id = works.begin()
         refused = sqlite_desk.cli("runs", "begin")
         assert (refused.code, f"the run {run_id} is not over" in refused.err) == (2, True)
         works.under_way(run_id)
         cancelled = sqlite_desk.cli("runs", "cancel", run_id)
         assert (cancelled.code, "It stops after" in cancelled.out) == (0, True)
+        works.open_gate()
         run = works.over(run_id)
         assert run.state == "cancelled"
         kept = run.done
@@ -103,19 +105,21 @@ def test_an_upgrade_carries_on_what_the_version_before_began_and_back(
     more = sqlite_desk.folder / "steps-more"
     with office(sqlite_desk) as works:
         works.tickets(600)
-        old = works.hire(SLOW="0.4")
+        old = works.hire(GATE="2")
         first = works.begin()
         works.under_way(first)
         old.kill()
-        new = works.hire(SLOW="0.4", NEXT="patch")
+        works.open_gate()
+        new = works.hire(GATE="2", NEXT="patch")
         assert works.over(first).state == "done"
         assert not more.exists(), "begun in the old way, it went on in the old way"
         works.tickets(1200)
+        works.close_gate()
         second = works.begin()
         works.under_way(second)
         assert more.read_text() == f"{second}\n"
         new.kill()
-        works.hire(SLOW="0")
+        works.hire()
         run = works.over(second)
         assert run.state == "done", "a version that does not know the step begins the run anew"
         assert run.attempt == 2
@@ -127,7 +131,7 @@ def test_a_version_that_cannot_read_the_engines_records_strands_no_run(
 ) -> None:
     with office(sqlite_desk) as works:
         works.tickets(600)
-        old = works.hire(SLOW="0.4")
+        old = works.hire(GATE="2")
         run_id = works.begin()
         works.under_way(run_id)
         old.kill()
@@ -142,7 +146,7 @@ def test_a_version_that_cannot_read_the_engines_records_strands_no_run(
 def test_the_engines_records_may_be_thrown_away(sqlite_desk: WholeDesk, tmp_path: Path) -> None:
     with office(sqlite_desk) as works:
         works.tickets(600)
-        old = works.hire(SLOW="0.4")
+        old = works.hire(GATE="2")
         run_id = works.begin()
         works.under_way(run_id)
         old.kill()

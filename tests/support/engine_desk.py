@@ -59,11 +59,23 @@ class Office:
         return found
 
     def under_way(self, run_id: str, tickets: int = 1) -> Job:
-        """A run, once so many tickets are classified."""
-        self.until(
-            lambda: self.job(run_id).step == "Classifying" and self.job(run_id).done >= tickets
-        )
+        """A run, once so many tickets are classified; a gate keeps the others."""
+
+        def classifying() -> bool:
+            job = self.job(run_id)
+            assert not job.finished_at, f"it was over before it could be looked at: {job}"
+            return job.step == "Classifying" and job.done >= tickets
+
+        self.until(classifying)
         return self.job(run_id)
+
+    def open_gate(self) -> None:
+        """Let chunks that wait, and all that follow, pass."""
+        (self.desk.folder / "go-on").touch()
+
+    def close_gate(self) -> None:
+        """Let as many chunks pass as the workers' `GATE` says, no more."""
+        (self.desk.folder / "go-on").unlink()
 
     def over(self, run_id: str, seconds: float = 60) -> Job:
         """A run, once it is over."""
@@ -76,7 +88,7 @@ class Office:
         give_up = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < give_up, "it did not happen in time"
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def dismiss(self) -> None:
         """End what is still working."""

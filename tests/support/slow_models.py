@@ -1,5 +1,6 @@
-"""Light models that take `SLOW` seconds for each chunk; and, where `NEXT` is set, a next version.
+"""Light models that wait where a test wants them to; and, where `NEXT` is set, a next version.
 
+GATE=2: two chunks pass, others wait until there is a file `go-on`; SLOW=0.5: seconds for each.
 NEXT=patch: the same engine version, with a step more behind `Steps.changed`.
 NEXT=break: an engine version that cannot read what the present one keeps.
 """
@@ -22,11 +23,23 @@ from triagedesk.workflows import workers
 from triagedesk.workflows.durable import Durable
 
 _QUICK = LightClassifier.classify
+_passed: list[int] = []
+
+
+def _wait_at_the_gate(opened: Path, most: int) -> None:
+    """Pass with the first chunks since the gate was closed; with others, once it is open."""
+    if opened.exists():
+        _passed.clear()
+    elif most:
+        _passed.append(1)
+        while len(_passed) > most and not opened.exists():
+            time.sleep(0.02)
 
 
 def _slow(self: LightClassifier, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
     if len(tickets) > 1:
         time.sleep(float(os.environ.get("SLOW", "0")))
+        _wait_at_the_gate(Path("go-on"), int(os.environ.get("GATE", "0")))
     return _QUICK(self, tickets, catalog)
 
 
