@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -219,5 +220,11 @@ class RunSummary:
 
     def as_json(self) -> dict[str, Any]:
         """The summary in JSON types, as `triagedesk run --json` prints it."""
-        document: dict[str, Any] = TypeAdapter(RunSummary).dump_python(self, mode="json")
+        document: dict[str, Any] = summary_json().dump_python(self, mode="json")
         return document
+
+
+@cache
+def summary_json() -> TypeAdapter[RunSummary]:
+    """How a summary becomes JSON and back; made once, for making it takes milliseconds."""
+    return TypeAdapter(RunSummary)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import signal
+import socket
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ def server(tmp_path: Path, store_at: str) -> Iterator[ApiServer]:
         yield running
 
 
+@pytest.fixture
+def gated(tmp_path: Path, store_at: str) -> Iterator[ApiServer]:
+    """A server that classifies nothing until `go_on`."""
+    with gated_server(tmp_path, store_at, 0) as running:
+        yield running
+
+
+def gated_server(tmp_path: Path, store_at: str, most: int) -> AbstractContextManager[ApiServer]:
+    """One where so many chunks pass, and others wait."""
+    module = "support.slow_models"
+    return ApiServer.running(tmp_path, store_at, module=module, GATE=str(most))
+
+
+def go_on(tmp_path: Path) -> None:
+    """Let everything pass."""
+    (tmp_path / "go-on").touch()
+
+
 def a_large_batch(count: int = SYNC_TICKETS + 1) -> dict[str, Any]:
     agents = [
         {"agent_id": f"big-{n}", "skills": {"Printer": 5, "VPN": 5}, "capacity": count}
@@ -41,20 +60,18 @@ def a_large_batch(count: int = SYNC_TICKETS + 1) -> dict[str, Any]:
     return {"agents": agents, "tickets": tickets}
 
 
-def test_a_large_batch_is_a_run(server: ApiServer) -> None:
-    body = a_large_batch()
+def test_a_large_batch_is_a_run(gated: ApiServer, tmp_path: Path) -> None:
+    server, body = gated, a_large_batch()
     response = server.client.post("/v1/ticket-assignment", json=body)
     assert response.status_code == 202
     run = response.json()
     assert response.headers["location"] == f"/v1/runs/{run['id']}"
     assert (run["kind"], run["total"]) == ("assignment", len(body["tickets"]))
-    steps = set()
-    while not run["finished_at"]:
-        run = server.get(response.headers["location"])
-        steps.add(run["step"])
+    wait_for(lambda: server.get(response.headers["location"])["step"] == "Classifying")
+    go_on(tmp_path)
+    run = server.finished(run["id"])
     assert (run["state"], run["error"]) == ("done", "")
     assert run["summary"]["assigned"] == len(body["tickets"])
-    assert steps & {"Classifying", "Assigning"}
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -90,23 +107,27 @@ def test_a_run_goes_the_whole_way_and_its_report_can_be_had(server: ApiServer) -
     assert over.status_code == 409
 
 
-def test_a_run_can_be_stopped_between_chunks(server: ApiServer) -> None:
-    run = server.post("/v1/ticket-assignment", a_large_batch(8000))
-    wait_for(lambda: server.get(f"/v1/runs/{run['id']}")["done"] > 0)
-    assert server.client.post(f"/v1/runs/{run['id']}/cancel").status_code == 202
-    run = server.finished(run["id"])
-    assert run["state"] == "cancelled"
-    # What was decided stays decided; the rest is as it would be after a fetch.
-    page = server.get("/v1/tickets?limit=1")
-    assert page["tickets"]
+def test_a_run_can_be_stopped_between_chunks(tmp_path: Path, store_at: str) -> None:
+    with gated_server(tmp_path, store_at, 1) as server:
+        run = server.post("/v1/ticket-assignment", a_large_batch())
+        wait_for(lambda: server.get(f"/v1/runs/{run['id']}")["done"] > 0)
+        assert server.client.post(f"/v1/runs/{run['id']}/cancel").status_code == 202
+        go_on(tmp_path)
+        run = server.finished(run["id"])
+        assert run["state"] == "cancelled"
+        # What was decided stays decided; the rest is as it would be after a fetch.
+        page = server.get("/v1/tickets?limit=1")
+        assert page["tickets"]
 
 
-def test_a_run_started_twice_is_refused(server: ApiServer) -> None:
-    big = server.post("/v1/ticket-assignment", a_large_batch(4000))
+def test_a_run_started_twice_is_refused(gated: ApiServer, tmp_path: Path) -> None:
+    server = gated
+    big = server.post("/v1/ticket-assignment", a_large_batch())
     first = server.client.post("/v1/runs")
     second = server.client.post("/v1/runs")
     assert (first.status_code, second.status_code) == (202, 409)
     assert second.headers["location"] == first.headers["location"]
+    go_on(tmp_path)
     server.finished(big["id"])
     assert server.finished(first.json()["id"])["state"] == "done"
 
@@ -121,11 +142,13 @@ def test_a_stopped_server_leaves_a_run_to_the_next_one(tmp_path: Path, store_at:
 
 def ended_by(number: int, tmp_path: Path, store_url: str) -> int:
     """End a server in the middle of a run, see another finish it; the first one's exit code."""
-    body = a_large_batch(SYNC_TICKETS + 1000)
-    with ApiServer.running(tmp_path, store_url) as first:
+    body = a_large_batch()
+    with gated_server(tmp_path, store_url, 1) as first:
         run = first.post("/v1/ticket-assignment", body)
         wait_for(lambda: first.get(f"/v1/runs/{run['id']}")["done"] > 0)
-        code = first.stop(number)
+        first.process.send_signal(number)
+        go_on(tmp_path)
+        code = first.process.wait(60)
     with ApiServer.running(tmp_path, store_url) as second:
         finished = second.finished(run["id"])
         assert finished["state"] == "done"
@@ -136,9 +159,9 @@ def ended_by(number: int, tmp_path: Path, store_url: str) -> int:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_ends_cleanly_and_finishes_what_is_in_hand(
-    server: ApiServer, tmp_path: Path, store_at: str, number: int, code: int
+    gated: ApiServer, tmp_path: Path, store_at: str, number: int, code: int
 ) -> None:
-    answers: list[httpx.Response] = []
+    server, answers = gated, list[httpx.Response]()
     body = a_large_batch(SYNC_TICKETS)
     thread = threading.Thread(
         target=lambda: answers.append(server.client.post("/v1/ticket-assignment", json=body))
@@ -146,7 +169,10 @@ def test_it_ends_cleanly_and_finishes_what_is_in_hand(
     thread.start()
     watcher = server.client_with()
     wait_for(lambda: "requests_in_hand 2.0" in watcher.get("/metrics").text)
-    assert server.stop(number) == code
+    server.process.send_signal(number)
+    wait_for(lambda: not listens(server))
+    go_on(tmp_path)
+    assert server.process.wait(60) == code
     thread.join(60)
     assert answers[0].status_code == 200
     assert len(answers[0].json()["assignments"]) == SYNC_TICKETS
@@ -155,19 +181,25 @@ def test_it_ends_cleanly_and_finishes_what_is_in_hand(
     assert "Traceback" not in "".join(server.said)
 
 
-def test_it_is_not_ready_before_the_models_are(tmp_path: Path, store_at: str) -> None:
-    # The real command line: the real model takes its time.
-    server = ApiServer.start(tmp_path, store_at, module="triagedesk")
+def listens(server: ApiServer) -> bool:
+    """Whether a server takes a new connection."""
+    address = httpx.URL(server.url)
     try:
-        wait_for(lambda: server.url)
-        seen: list[int] = []
-        give_up = time.monotonic() + 100
-        while (not seen or seen[-1] != 200) and time.monotonic() < give_up:
-            try:
-                seen.append(server.client.get("/readyz").status_code)
-            except httpx.HTTPError:
-                continue
-        assert (seen[0], seen[-1]) == (503, 200)
+        socket.create_connection((address.host, address.port or 0)).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_it_is_not_ready_before_the_models_are(tmp_path: Path, store_at: str) -> None:
+    # The real command line with the real model.
+    server = ApiServer.start(tmp_path, store_at, module="support.late_models")
+    try:
+        wait_for(lambda: server.url or server.process.poll() is not None)
+        assert server.url, "".join(server.said)
+        assert server.client.get("/readyz").status_code == 503
+        go_on(tmp_path)
+        wait_for(lambda: server.client.get("/readyz").status_code == 200, seconds=100)
         answer = server.post("/v1/ticket-assignment", DATASET)
         given = {item["ticket_id"]: item["assigned_agent_id"] for item in answer["assignments"]}
         assert (given["TKT-0"], given["TKT-1"]) == ("vera", "paul")

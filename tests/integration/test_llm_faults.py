@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.llm_cases import LAPTOP, OTHER, PASSWORD, VPN, catalog, ticket, tickets
-from support.llm_server import LlmServer, answer
+from support.llm_server import LlmServer, LoggedRequest, answer, sensible
 from triagedesk.classify import StageResult
 from triagedesk.classify.llm import LlmClassifier
 
@@ -27,14 +27,22 @@ def llm() -> Iterator[LlmServer]:
 
 
 class Desk:
-    """A classifier against the server, with its waits recorded instead of slept."""
+    """A classifier against the server, with its waits recorded instead of slept.
+
+    A `timeout` of its own holds until it first waits: a busy machine may be slow as well.
+    """
 
     def __init__(self, server: LlmServer, *steps: str, **options: Any) -> None:
         server.script(*steps)
         self.server = server
         self.waits: list[float] = []
-        given: dict[str, Any] = {"api_key": "sk-test-key", "base_url": server.url, "timeout": 5.0}
-        self.classifier = LlmClassifier("test-model", sleep=self.waits.append, **given | options)
+        given: dict[str, Any] = {"api_key": "sk-test-key", "base_url": server.url}
+        self.classifier = LlmClassifier("test-model", sleep=self._wait, **given | options)
+
+    def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        settings = self.classifier._caller._settings
+        settings["timeout"] = settings["request_timeout"] = 60.0
 
     def run(self) -> StageResult:
         return self.classifier.classify(tickets(), catalog())
@@ -109,10 +117,10 @@ def test_one_fault_costs_no_answer(
 
 @pytest.mark.parametrize("step", ["slow:30", "drip:30"])
 def test_a_slow_server_is_cut_off_and_asked_again(llm: LlmServer, step: str) -> None:
-    started = time.monotonic()
-    assert labels(Desk(llm, step, timeout=0.6).run()) == RIGHT
-    assert time.monotonic() - started < 10
-    assert len(llm.requests) == 2
+    desk = Desk(llm, step, timeout=0.6)
+    assert labels(desk.run()) == RIGHT
+    assert desk.waits == [1.0], "as after any failure that passes"
+    assert len(llm.requests) <= 2
 
 
 @pytest.mark.parametrize(
@@ -184,28 +192,32 @@ def test_one_failed_batch_leaves_the_others_alone(llm: LlmServer) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_reason() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    classifier = LlmClassifier("m", base_url=url, sleep=lambda _seconds: None)
-    result = classifier.classify(tickets(), catalog())
+    # Bound, so that nobody else has it, but not listening.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        classifier = LlmClassifier("m", base_url=url, sleep=lambda _seconds: None)
+        result = classifier.classify(tickets(), catalog())
     assert result.failures == dict.fromkeys("1234", "no connection to the server")
 
 
 def test_the_delay_between_batches_is_real_time(llm: LlmServer) -> None:
-    classifier = LlmClassifier(
-        "m", base_url=llm.url, batch_size=2, delay_between_batches=0.3, timeout=5
-    )
+    classifier = LlmClassifier("m", base_url=llm.url, batch_size=2, delay_between_batches=0.3)
     classifier.classify(tickets(), catalog())
     first, second = llm.requests
     assert second.at - first.at >= 0.3
 
 
 def test_calls_run_side_by_side_only_without_a_delay(llm: LlmServer) -> None:
-    desk = Desk(llm, *["slow:0.5"] * 4, batch_size=1, parallel=4)
-    assert labels(desk.run()) == RIGHT
-    times = [request.at for request in llm.requests]
-    assert max(times) - min(times) < 0.5
+    together = threading.Barrier(4)
+
+    def when_all_have_asked(request: LoggedRequest) -> list[dict[str, Any]]:
+        together.wait(60)
+        return sensible(request)
+
+    llm.answer = when_all_have_asked
+    assert labels(Desk(llm, batch_size=1, parallel=4).run()) == RIGHT
+    assert len(llm.requests) == 4
 
 
 def test_several_threads_may_share_a_classifier(llm: LlmServer) -> None:

@@ -8,6 +8,7 @@ The local model takes seconds to load and is tested elsewhere. `LightClassifier`
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -22,10 +23,8 @@ from triagedesk.classify.llm import LlmClassifier
 from triagedesk.cli import main
 from triagedesk.sources.http import HttpLimits
 from triagedesk.store import Store
+from triagedesk.store.engine import LOCK_TIMEOUT
 from triagedesk.tickets import Alternative, Classification, DecidedBy, Ticket
-
-#: Seconds a light desk waits for a lock; the real one waits thirty.
-LOCK_TIMEOUT = 1.0
 
 
 class LightClassifier:
@@ -96,7 +95,9 @@ def lighten(
     # Defaults of dataclasses and functions live here, not in the attributes of that name.
     set_item(HttpLimits.__init__.__kwdefaults__, "sleep", nap)
     set_item(LlmClassifier.__init__.__kwdefaults__, "sleep", nap)
-    set_item(Store.open.__func__.__kwdefaults__, "lock_timeout", LOCK_TIMEOUT)  # type: ignore[attr-defined] # typeshed sees a function where there is a bound method
+    # Seconds to wait for a lock: as long as the real desk, but where a test says otherwise.
+    patience = float(os.environ.get("LIGHT_LOCK_TIMEOUT", LOCK_TIMEOUT))
+    set_item(Store.open.__func__.__kwdefaults__, "lock_timeout", patience)  # type: ignore[attr-defined] # typeshed sees a function where there is a bound method
 
 
 if __name__ == "__main__":

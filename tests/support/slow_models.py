@@ -1,6 +1,7 @@
 """Light models that wait where a test wants them to; and, where `NEXT` is set, a next version.
 
-GATE=2: two chunks pass, others wait until there is a file `go-on`; SLOW=0.5: seconds for each.
+GATE=2: two chunks pass, with 0 none, others wait until there is a file `go-on`; SLOW=0.5: seconds
+for each.
 NEXT=patch: the same engine version, with a step more behind `Steps.changed`.
 NEXT=break: an engine version that cannot read what the present one keeps.
 """
@@ -30,7 +31,7 @@ def _wait_at_the_gate(opened: Path, most: int) -> None:
     """Pass with the first chunks since the gate was closed; with others, once it is open."""
     if opened.exists():
         _passed.clear()
-    elif most:
+    else:
         _passed.append(1)
         while len(_passed) > most and not opened.exists():
             time.sleep(0.02)
@@ -39,7 +40,8 @@ def _wait_at_the_gate(opened: Path, most: int) -> None:
 def _slow(self: LightClassifier, tickets: Sequence[Ticket], catalog: ServiceCatalog) -> StageResult:
     if len(tickets) > 1:
         time.sleep(float(os.environ.get("SLOW", "0")))
-        _wait_at_the_gate(Path("go-on"), int(os.environ.get("GATE", "0")))
+        if gate := os.environ.get("GATE"):
+            _wait_at_the_gate(Path("go-on"), int(gate))
     return _QUICK(self, tickets, catalog)
 
 

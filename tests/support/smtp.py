@@ -26,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,7 @@ __all__ = [
     "SmtpProcess",
     "SmtpServer",
     "port_nobody_listens_on",
+    "silent_port",
 ]
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -52,10 +53,16 @@ TESTS = Path(__file__).resolve().parent.parent
 
 def port_nobody_listens_on() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    with silent_port() as port:
         return port
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port where nobody listens, nor can until the end of the block."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +112,7 @@ class SmtpServer:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._hurried = threading.Event()
         self.certificates = Certificates.make(self.folder / "tls")
 
     def __enter__(self) -> Self:
@@ -122,6 +130,7 @@ class SmtpServer:
     def start(self) -> None:
         """Listen, on the same port as before when there was one."""
         self._stopping.clear()
+        self._hurried.clear()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -133,6 +142,7 @@ class SmtpServer:
     def stop(self) -> None:
         """Close the port and every connection."""
         self._stopping.set()
+        self.hurry()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -141,11 +151,15 @@ class SmtpServer:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
     def pause(self, seconds: float) -> None:
         """Be slow, but not to end."""
-        self._stopping.wait(seconds)
+        self._hurried.wait(seconds)
+
+    def hurry(self) -> None:
+        """Give the answers that are being held back, and hold none back from now on."""
+        self._hurried.set()
 
     def script(self, *faults: Fault) -> None:
         """From now on do these wrong, and nothing else."""

@@ -32,10 +32,11 @@ ENGINE_VERSION = "1"
 QUEUES: dict[str, tuple[int, int | None]] = {
     "desk": (1, 1),
     "work": (3, None),
-    "chunks": (4, None),
+    # Two: one computes while the other waits for the database.
+    "chunks": (2, None),
 }
 #: Seconds between two looks at a queue: each costs some 2 ms, and an idle desk is to be quiet.
-_LOOK = {"desk": 1.5, "work": 1.0, "chunks": 1.5}
+_LOOK = {"desk": 0.7, "work": 1.0, "chunks": 0.7}
 _THREADS = 12
 #: How often a job may take its process down before it is given up.
 _MOST_RECOVERIES = 10

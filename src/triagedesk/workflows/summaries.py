@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from triagedesk.classify import Usage
-from triagedesk.desk import RunSummary
+from triagedesk.desk import RunSummary, summary_json
 
-_JSON = TypeAdapter(RunSummary)
 #: What names the run, and is no step's doing.
 _NAMES = ("run_id", "started_at")
 
@@ -25,7 +22,7 @@ def additions(summary: RunSummary) -> dict[str, Any]:
 def add(summary: RunSummary, found: dict[str, Any]) -> None:
     """Add what a step left: numbers and lists add up, anything else is the latest."""
     names = {"run_id": summary.run_id, "started_at": summary.started_at}
-    step = _JSON.validate_python({**found, **names})
+    step = summary_json().validate_python({**found, **names})
     for field in fields(RunSummary):
         if field.name not in found or field.name in _NAMES:
             continue
