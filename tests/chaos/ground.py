@@ -15,12 +15,12 @@ from pathlib import Path
 from sqlalchemy import select
 
 from chaos.books import Tally, check
-from support.desk import AGENTS, Running, WholeDesk, open_desk, wire_tickets
+from support.desk import AGENTS, Running, WholeDesk, open_desk, wait_until, wire_tickets
 from support.postgres import PostgresServer
 from triagedesk.store.tables import reports
 
 #: Seconds one process may take on a busy machine.
-PATIENCE = 90
+PATIENCE = 150
 
 
 @dataclass(kw_only=True)
@@ -83,6 +83,8 @@ class Ground:
         """Count a kill, and whether it fell between handing over a mail and recording it."""
         self.tally.kills += 1
         self.tally.died[where] += 1
+        # What it had sent is still coming in.
+        wait_until(lambda: not self.desk.smtp._sockets, PATIENCE)
         came = {str(received.message["Message-ID"]) for received in self.desk.smtp.messages}
         with self.desk.connection() as connection:
             unsent = connection.scalars(

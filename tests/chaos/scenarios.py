@@ -19,8 +19,9 @@ from chaos.ground import PATIENCE, Ground
 from support.desk import LLM_KEY, Outcome, Running, wait_until
 from support.helpdesk import Reply
 from support.llm_server import LlmServer
+from support.ports import port_nobody_listens_on
 from support.postgres import PostgresServer
-from support.smtp import Fault, port_nobody_listens_on
+from support.smtp import Fault
 from support.webhooks import SECRET, send, webhook_tickets
 
 _CASE = re.compile(r"case number (\d+)\.")
@@ -114,7 +115,7 @@ def database_away(ground: Ground) -> None:
         ground.arrive(30)
         asked = len(ground.desk.asked)
         ground.desk.helpdesk.script(Reply(delay=0.3, body=_answer(ground)))
-        running = ground.start("run")
+        running = ground.start("run", LIGHT_LOCK_TIMEOUT="1")
         wait_until(partial(_under_way, running, lambda: len(ground.desk.asked), asked), PATIENCE)
         time.sleep(0.1 * number)
         with ground.away():
@@ -300,14 +301,13 @@ def workers_die(ground: Ground) -> None:
     """A server and a worker share runs and webhook tickets, and one or the other is killed."""
     port = port_nobody_listens_on()
     ground.desk.settings["WEBHOOK_SECRET"] = SECRET
-    ground.desk.settings["HTTP_TIMEOUT"] = "5"
     address = f"http://127.0.0.1:{port}"
 
     def hire(number: int) -> Running:
         return ground.start(*(("serve", "--port", str(port)) if number == 0 else ("worker",)))
 
     staff = [hire(0), hire(1)]
-    with httpx.Client(base_url=address, timeout=5) as client:
+    with httpx.Client(base_url=address, timeout=30) as client:
         wait_until(lambda: _is_ready(client), PATIENCE)
         for round_ in range(2 * ground.size):
             ground.arrive(ground.draw.randint(1, 400 if ground.size > 1 else 60))

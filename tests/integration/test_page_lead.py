@@ -17,6 +17,7 @@ from support.page_desk import PASSWORD, PageDesk, post, token_of
 from support.web_desk import running
 from triagedesk.agents import Availability
 from triagedesk.store.jobs import Job
+from triagedesk.store.sla_records import BoardLine
 
 _NARROWEST = {"width": 320, "height": 700}
 
@@ -201,7 +202,7 @@ def test_setting_an_agent_away_shows_who_has_their_work_now(desk: PageDesk, dana
     dana.wait_for_url(f"**/agents/{agent_id}*")
     expect(dana.get_by_text("What had not begun went to others")).to_be_visible()
     handed = dana.locator(".handed li")
-    assert handed.count() > 0
+    expect(handed.first).to_be_visible()
     told = handed.first.inner_text()
     key = re.findall(r"/tickets/(\d+)", handed.first.inner_html())[0]
     with desk.desk.store.read() as transaction:
@@ -243,7 +244,7 @@ def test_an_agent_page_shows_their_open_tickets_and_skills(desk: PageDesk, dana:
     dana.goto("/agents")
     dana.get_by_role("link", name=name).first.click()
     expect(dana.get_by_role("heading", level=1)).to_have_text(name)
-    assert dana.locator(".queue tbody tr").count() == agent.load
+    expect(dana.locator(".queue tbody tr")).to_have_count(agent.load)
     for skill in agent.skills:
         expect(dana.locator(".skills")).to_contain_text(skill)
 
@@ -420,14 +421,22 @@ def test_what_there_is_not_is_a_page_that_says_so(lead: httpx.Client, address: s
 # SLA and insights
 
 
+def next_due(desk: PageDesk) -> BoardLine:
+    with desk.desk.store.read() as transaction:
+        (first,) = transaction.due_targets(after=desk.desk.now(), most=1)
+    return first
+
+
 def test_what_is_overdue_and_what_is_next_lead_to_their_tickets(desk: PageDesk, dana: Page) -> None:
-    dana.goto("/sla")
+    first = None
+    # Until none comes due while the page is drawn.
+    while first is None or first != next_due(desk):
+        first = next_due(desk)
+        dana.goto("/sla")
     overdue = dana.locator(".panel", has=dana.get_by_role("heading", name="Overdue"))
     following = dana.locator(".panel", has=dana.get_by_role("heading", name="Next to breach"))
     assert overdue.locator(".left.breached").count() == overdue.locator("tbody tr").count() > 0
     assert following.locator(".left.breached").count() == 0
-    with desk.desk.store.read() as transaction:
-        (first,) = transaction.due_targets(after=desk.desk.now(), most=1)
     link = following.get_by_role("link").first
     expect(link).to_have_text(first.subject)
     link.click()

@@ -44,7 +44,7 @@ def _unclear_tickets(request: pytest.FixtureRequest, llm: LlmServer) -> None:
         "LLM_BASE_URL": llm.url,
         "LLM_API_KEY": LLM_KEY,
         "LLM_BATCH_SIZE": "3",
-        "LLM_TIMEOUT": "5",
+        "LLM_TIMEOUT": "60",
     }
 
 
@@ -199,11 +199,11 @@ def test_the_same_text_is_never_paid_for_twice(desk: WholeDesk, llm: LlmServer) 
 def test_answers_that_came_before_a_crash_are_not_asked_for_again(
     sqlite_desk: WholeDesk, llm: LlmServer, delay: str
 ) -> None:
-    llm.script("label:L01", "slow:60")
-    running = sqlite_desk.start("run", LLM_DELAY_BETWEEN_BATCHES=delay, LLM_TIMEOUT="90")
+    llm.script("label:L01", "slow:300")
+    running = sqlite_desk.start("run", LLM_DELAY_BETWEEN_BATCHES=delay, LLM_TIMEOUT="300")
     wait_until(lambda: len(llm.requests) == 2)
-    paid = {t["subject"] for t in next(r for r in llm.requests if r.step != "slow:60").tickets}
-    wait_until(lambda: len(sqlite_desk.contents()["model_answers"]) == len(paid), seconds=8)
+    paid = {t["subject"] for t in next(r for r in llm.requests if r.step != "slow:300").tickets}
+    wait_until(lambda: len(sqlite_desk.contents()["model_answers"]) == len(paid))
     running.kill()
     llm.requests.clear()
     llm.script("label:L01")

@@ -46,6 +46,11 @@ def assert_carries_on(desk: WholeDesk) -> None:
     assert len(desk.smtp.messages) == 1
 
 
+def patience_with(reply: Reply) -> dict[str, str]:
+    """Little with a server that is slow on purpose; with others a busy machine may be slow."""
+    return {"HTTP_TIMEOUT": "0.3"} if reply.delay else {}
+
+
 def clear_line(err: str) -> str:
     """The one line that says what is wrong, besides the advice."""
     lines = err.splitlines()
@@ -79,7 +84,7 @@ def test_a_helpdesk_in_trouble_ends_the_run_with_one_clear_line(
 ) -> None:
     sqlite_desk.helpdesk.script(reply, forever=True)
 
-    outcome = sqlite_desk.run(HTTP_TIMEOUT="0.3")
+    outcome = sqlite_desk.run(**patience_with(reply))
 
     assert outcome.code == 3
     assert words in clear_line(outcome.err)
@@ -140,7 +145,7 @@ def test_without_a_catalog_the_tickets_wait_for_the_next_run(
 ) -> None:
     sqlite_desk.helpdesk.script_catalog(reply, forever=True)
 
-    outcome = sqlite_desk.run(HTTP_TIMEOUT="0.3")
+    outcome = sqlite_desk.run(**patience_with(reply))
 
     assert outcome.code == code
     assert words in outcome.err

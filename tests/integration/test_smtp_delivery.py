@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.ports import silent_port
 from support.reports import mail, workbook
 from support.smtp import (
     PASSWORD,
@@ -19,7 +20,6 @@ from support.smtp import (
     Fault,
     SmtpProcess,
     SmtpServer,
-    silent_port,
 )
 from triagedesk.errors import SettingsError
 from triagedesk.outbox import DeliveryOutcome

@@ -33,7 +33,7 @@ def channel_to(exim: Exim, **fields: Any) -> SmtpChannel:
         "recipients": (LEAD,),
         "username": USERNAME,
         "password": PASSWORD,
-        "timeout": 15.0,
+        "timeout": 60.0,
         "ca_file": exim.certificates.ca,
     }
     return SmtpChannel(**values | fields)

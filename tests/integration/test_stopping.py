@@ -52,7 +52,7 @@ def stop_at(step: str, *signals: signal.Signals) -> tuple[list[str], int]:
             process.send_signal(signal_number)
             # Until it has come: two at once may be one.
             time.sleep(0.1)
-        rest, _ = process.communicate("\n\n\n", timeout=30)
+        rest, _ = process.communicate("\n\n\n", timeout=60)
     return rest.splitlines(), process.returncode
 
 

@@ -36,7 +36,7 @@ def test_who_decides_keeps_others_from_deciding_until_the_end(store: Store) -> N
         second.join(0.3)
         assert left == []
         transaction.decide("run-1", mine)
-    second.join(10)
+    second.join(60)
     assert left == [0]
 
 

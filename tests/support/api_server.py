@@ -83,7 +83,7 @@ class ApiServer:
     def close(self) -> None:
         """End it, whatever it does, and let everything go."""
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
         for client in self._clients:
             client.close()
         self._listener.join()
@@ -106,7 +106,7 @@ class ApiServer:
     def client_with(self, **headers: str) -> httpx.Client:
         """A client that sends these headers, `_` for `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        client = httpx.Client(base_url=self.url, headers=named, timeout=60, trust_env=False)
+        client = httpx.Client(base_url=self.url, headers=named, timeout=100, trust_env=False)
         self._clients.append(client)
         return client
 
@@ -174,12 +174,12 @@ def run_command(folder: Path, store_url: str, *arguments: str) -> subprocess.Com
         env=environment(folder, store_url),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(happened: Callable[[], object], seconds: float = 100) -> None:
     """Wait until something is so."""
     give_up = time.monotonic() + seconds
     while not happened():

@@ -281,7 +281,7 @@ class WholeDesk:
         (self.folder / "agents.json").write_text(json.dumps(list(roster)))
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = 90) -> None:
     """Wait for something a server sees."""
     give_up = time.monotonic() + seconds
     while not happened():
@@ -342,7 +342,7 @@ def open_desk(tmp_path: Path, store_url: str) -> Iterator[WholeDesk]:
         "EMAIL_TITLE": "Triage",
         "CANDIDATE_NAME": "Ada",
         "CODEBASE_URL": "https://git.example.com/triagedesk",
-        "HTTP_TIMEOUT": "10",
+        "HTTP_TIMEOUT": "60",
         "SSL_CERT_FILE": str(smtp.certificates.ca),
     }
     with helpdesk, smtp:

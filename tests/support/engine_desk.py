@@ -77,13 +77,13 @@ class Office:
         """Let as many chunks pass as the workers' `GATE` says, no more."""
         (self.desk.folder / "go-on").unlink()
 
-    def over(self, run_id: str, seconds: float = 60) -> Job:
+    def over(self, run_id: str, seconds: float = 100) -> Job:
         """A run, once it is over."""
         self.until(lambda: self.job(run_id).finished_at, seconds)
         return self.job(run_id)
 
     @staticmethod
-    def until(happened: Callable[[], object], seconds: float = 60) -> None:
+    def until(happened: Callable[[], object], seconds: float = 100) -> None:
         """Wait until something is so."""
         give_up = time.monotonic() + seconds
         while not happened():

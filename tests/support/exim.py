@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from support.smtp import PASSWORD, TESTS, USERNAME, Certificates, port_nobody_listens_on
+from support.ports import port_nobody_listens_on
+from support.smtp import PASSWORD, TESTS, USERNAME, Certificates
 
 
 def exim_is_missing() -> str:
@@ -35,7 +36,7 @@ def _exim() -> str | None:
 def _greeting(port: int) -> bytes:
     """What a server on the port says first; b"" when there is none."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             return connection.recv(1_000)
     except OSError:
         return b""
@@ -83,7 +84,8 @@ class Exim:
 
     def _answers(self) -> bool:
         """True once it is Exim that listens on the port; False when it has given up."""
-        for _ in range(200):
+        give_up = time.monotonic() + 60
+        while time.monotonic() < give_up:
             if b"Exim" in _greeting(self.port):
                 return True
             if self._process.poll() is not None:
@@ -113,10 +115,11 @@ class Exim:
         self._process.wait()
 
     def messages(self, count: int) -> list[EmailMessage]:
-        """The messages delivered, once there are `count` of them or five seconds have passed."""
-        for _ in range(100):
+        """The messages delivered, once there are `count` of them or a minute has passed."""
+        give_up = time.monotonic() + 60
+        while True:
             paths = sorted((self.folder / "box" / "new").glob("*"))
-            if len(paths) >= count:
+            if len(paths) >= count or time.monotonic() > give_up:
                 break
             time.sleep(0.05)
         return [

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from support.ports import keep_port, silent_port
 
 TICKETS_PATH = "/tickets"
 CATALOG_PATH = "/catalog.yaml"
@@ -139,11 +142,13 @@ class HelpdeskServer:
         self._forever: dict[str, Reply] = {}
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
+        self._kept: socket.socket | None = None
 
     def start(self) -> Self:
         """Listen; ready when it returns."""
         self.stopping.clear()
         self.hurried.clear()
+        self._let_go()
         server = _Server(self._port, self)
         self._server = server
         if self._tls is not None:
@@ -160,14 +165,20 @@ class HelpdeskServer:
         return self
 
     def stop(self) -> None:
-        """Stop listening; answers under way are cut off."""
+        """Stop listening; answers under way are cut off, and the port stays ours."""
         self.stopping.set()
         self.hurried.set()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
+            self._kept = keep_port(self._port)
         self._server = self._thread = None
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+        self._kept = None
 
     def hurry(self) -> None:
         """Give the answers that are being held back, and hold none back from now on."""
@@ -183,6 +194,7 @@ class HelpdeskServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        self._let_go()
 
     @property
     def base_url(self) -> str:
@@ -372,7 +384,7 @@ class HelpdeskProcess:
     ) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=60)
 
     @property
     def requests(self) -> list[LoggedRequest]:
@@ -383,10 +395,9 @@ class HelpdeskProcess:
 
 @contextmanager
 def refused_url() -> Iterator[str]:
-    """An address where nobody listens."""
-    with HelpdeskServer() as server:
-        url = server.url
-    yield url
+    """An address where nobody listens, nor can until the end of the block."""
+    with silent_port() as port:
+        yield f"http://127.0.0.1:{port}{TICKETS_PATH}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -89,7 +89,7 @@ class LlmServer:
         self._steps: deque[str] = deque()
         self._log = log
         self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._hurried = threading.Event()
         self._server = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -118,7 +118,7 @@ class LlmServer:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._closing.set()
+        self.hurry()
         self._server.shutdown()
         self._server.server_close()
         self._server.close_connections()
@@ -155,7 +155,11 @@ class LlmServer:
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past the end of the server."""
-        self._closing.wait(seconds)
+        self._hurried.wait(seconds)
+
+    def hurry(self) -> None:
+        """Give the answers that are being held back, and hold none back from now on."""
+        self._hurried.set()
 
 
 class _Server(ThreadingHTTPServer):

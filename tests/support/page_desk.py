@@ -184,7 +184,7 @@ class PageDesk:
 
     def client(self, **headers: str) -> httpx.Client:
         """A browser without JavaScript, that follows no redirect by itself."""
-        made = httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        made = httpx.Client(base_url=self.url, headers=headers, timeout=100, trust_env=False)
         self._clients.append(made)
         return made
 
@@ -253,7 +253,7 @@ def _served(application: Any) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while not server.started:
         assert thread.is_alive(), "the server did not start"
         assert time.monotonic() < give_up, "the server did not start in time"
@@ -261,7 +261,7 @@ def _served(application: Any) -> Iterator[str]:
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(30)
+    thread.join(60)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class PostgresServer:
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
         """A connection of one's own, each statement its own transaction."""
         return psycopg.connect(
-            host=str(self.folder), user="test", dbname=database, autocommit=True, connect_timeout=5
+            host=str(self.folder), user="test", dbname=database, autocommit=True, connect_timeout=60
         )
 
     @contextmanager

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,7 @@ from typing import Any, Self
 
 import trustme
 
+from support.ports import keep_port, port_nobody_listens_on
 from support.smtp_dialogue import PASSWORD, USERNAME, Fault, Received, Session
 
 __all__ = [
@@ -44,25 +45,9 @@ __all__ = [
     "Received",
     "SmtpProcess",
     "SmtpServer",
-    "port_nobody_listens_on",
-    "silent_port",
 ]
 
 TESTS = Path(__file__).resolve().parent.parent
-
-
-def port_nobody_listens_on() -> int:
-    """A port that was free a moment ago."""
-    with silent_port() as port:
-        return port
-
-
-@contextlib.contextmanager
-def silent_port() -> Iterator[int]:
-    """A port where nobody listens, nor can until the end of the block."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +98,7 @@ class SmtpServer:
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._hurried = threading.Event()
+        self._kept: socket.socket | None = None
         self.certificates = Certificates.make(self.folder / "tls")
 
     def __enter__(self) -> Self:
@@ -126,11 +112,13 @@ class SmtpServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        self._let_go()
 
     def start(self) -> None:
         """Listen, on the same port as before when there was one."""
         self._stopping.clear()
         self._hurried.clear()
+        self._let_go()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -140,7 +128,7 @@ class SmtpServer:
         self._threads[0].start()
 
     def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close every connection and take no more; the port stays ours."""
         self._stopping.set()
         self.hurry()
         with contextlib.suppress(OSError):
@@ -152,6 +140,13 @@ class SmtpServer:
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=60)
+        if self._kept is None:
+            self._kept = keep_port(self.port)
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+        self._kept = None
 
     def pause(self, seconds: float) -> None:
         """Be slow, but not to end."""
@@ -241,7 +236,9 @@ class SmtpProcess:
     """The same server as a process, for command-line tests that outlive their own process."""
 
     def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
-        self.folder, self.port, self._options = folder, port, options
+        # One that nobody else gets while this is stopped.
+        self.folder, self.port = folder, port or port_nobody_listens_on()
+        self._options = options
         folder.mkdir(parents=True, exist_ok=True)
         self.certificates = Certificates.make(folder / "tls")
         self._process: subprocess.Popen[str] | None = None

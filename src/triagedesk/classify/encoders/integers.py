@@ -53,7 +53,7 @@ class Integers:
     def __init__(self, floats: Bert, ranges: Ranges) -> None:
         """`ranges` has each layer's widest value met in each column, by matrix."""
         self._first = floats.first
-        self._session = _session(graph(floats, ranges))
+        self._session = session(graph(floats, ranges))
 
     def read(self, words: Floats, lengths: Sequence[int]) -> Floats:
         """Unit vectors, one row a text; texts about equally long, side by side, are read faster."""
@@ -109,7 +109,7 @@ def graph(floats: Bert, ranges: Ranges) -> bytes:
     made = Graph()
     x = "x"
     for number, (layer, seen) in enumerate(zip(floats.layers, ranges, strict=True)):
-        x = _Writer(made, f"{number}.").layer(x, layer, seen)
+        x = _LayerWriter(made, f"{number}.").layer(x, layer, seen)
     sources: list[Value] = [
         ("x", "float32", ["texts", "tokens", WIDTH]),
         ("there", "int32", ["texts", "tokens"]),
@@ -117,124 +117,135 @@ def graph(floats: Bert, ranges: Ranges) -> bytes:
     return made.model(sources, (x, "float32", ["texts", "tokens", WIDTH]))
 
 
-class _Writer:
-    """Writes one layer."""
+class Writer:
+    """Writes products in integers, and what stands between them."""
 
     def __init__(self, made: Graph, prefix: str) -> None:
-        self._made, self._prefix = made, prefix
+        self.made, self._prefix = made, prefix
+
+    def steps(self, name: str, x: str, reach: tuple[float, float]) -> tuple[str, str, str]:
+        """`x` in 256 steps, with the step's size and where zero is.
+
+        `reach` is between what its numbers usually are.
+        """
+        low, high = (MARGIN * bound for bound in reach)
+        size = np.array((high - low) / 255, np.float32)
+        step = self.made.constant(self.name(f"{name}.step"), size)
+        zero = np.array(round(-low / float(size)), np.uint8)
+        middle = self.made.constant(self.name(f"{name}.zero"), zero)
+        outputs = [self.name(f"{name}.whole")]
+        whole = self.made.node("QuantizeLinear", [x, step, middle], outputs, domain="")
+        return whole, step, middle
+
+    def narrow_steps(self, name: str, x: str, seen: Floats, factor: Floats) -> tuple[str, str, str]:
+        """The same of `x` with each column divided by its factor; `seen` is how wide they get."""
+        narrowed = self.plain(f"{name}.narrow", "Mul", x, np.reciprocal(factor))
+        reach = float((seen / factor).max())
+        return self.steps(name, narrowed, (-reach, reach))
+
+    def product(
+        self, name: str, steps: tuple[str, str, str], weight: Floats, bias: Floats | None = None
+    ) -> str:
+        """What is in steps, times a matrix."""
+        whole, step, zero = steps
+        numbers, scale = self.rounded(name, weight)
+        inputs = [whole, numbers, step, scale, zero]
+        if bias is not None:
+            inputs += ["", self.made.constant(self.name(f"{name}.bias"), bias)]
+        return self.made.node("MatMulIntegerToFloat", inputs, [self.name(name)])
+
+    def rounded(self, name: str, weight: Floats) -> tuple[str, str]:
+        """A matrix in 8-bit integers, and each column's scale."""
+        scale = np.maximum(np.abs(weight).max(axis=0), 1e-9) / 127
+        numbers = np.round(weight / scale).astype(np.int8)
+        return (
+            self.made.constant(self.name(f"{name}.numbers"), numbers),
+            self.made.constant(self.name(f"{name}.scale"), scale.astype(np.float32)),
+        )
+
+    def plain(self, name: str, operator: str, x: str, value: Floats) -> str:
+        """A standard operation on `x` and a constant."""
+        constant = self.made.constant(self.name(f"{name}.by"), value)
+        return self.made.node(operator, [x, constant], [self.name(name)], domain="")
+
+    def norm(self, name: str, x: str, weight: Floats, bias: Floats, epsilon: float) -> str:
+        """Layer normalisation."""
+        scale = self.made.constant(self.name(f"{name}.weight"), weight)
+        shift = self.made.constant(self.name(f"{name}.shift"), bias)
+        return self.made.node(
+            "LayerNormalization",
+            [x, scale, shift],
+            [self.name(name)],
+            domain="",
+            attributes={"epsilon": epsilon},
+        )
+
+    def name(self, name: str) -> str:
+        """A name in the model."""
+        return self._prefix + name
+
+
+class _LayerWriter(Writer):
+    """Writes one layer."""
 
     def layer(self, x: str, layer: Layer, seen: dict[str, Floats]) -> str:
         attended = self._attention(x, layer.attention_in, seen["attention_in"])
         reach = float(seen["attention_out"].max())
         out = layer.attention_out
-        mixed = self._product("out", attended, out.weight, (-reach, reach), out.bias)
+        mixed = self.product(
+            "out", self.steps("out", attended, (-reach, reach)), out.weight, out.bias
+        )
         h = self._norm("after", x, mixed, layer.attention_norm)
         wide = np.sort(np.argsort(-seen["outer"], kind="stable")[:IN_FLOATS])
         rest = np.setdiff1d(np.arange(len(seen["outer"])), wide)
-        narrow = _narrowing(seen["inner"], layer.inner.weight)
-        narrowed = self._times("narrow", h, np.reciprocal(narrow))
-        reach = float((seen["inner"] / narrow).max())
-        weight = layer.inner.weight[:, rest] * narrow[:, None]
-        inner = self._product("inner", narrowed, weight, (-reach, reach))
+        factor = narrowing(seen["inner"], layer.inner.weight)
+        weight = layer.inner.weight[:, rest] * factor[:, None]
+        inner = self.product("inner", self.narrow_steps("inner", h, seen["inner"], factor), weight)
         fired = self._gelu("fired", inner, layer.inner.bias[rest])
         reach = float(seen["outer"][rest].max())
-        weight = layer.outer.weight[rest]
-        outer = self._product("outer", fired, weight, (LEAST_GELU, reach), layer.outer.bias)
+        steps = self.steps("outer", fired, (LEAST_GELU, reach))
+        outer = self.product("outer", steps, layer.outer.weight[rest], layer.outer.bias)
         return self._norm("end", self._in_floats(h, layer, wide), outer, layer.outer_norm)
 
     def _in_floats(self, h: str, layer: Layer, wide: NDArray[np.int64]) -> str:
         """`h` and what the neurons in floats add to it."""
-        inner = self._plain("wide.inner", "MatMul", h, layer.inner.weight[:, wide])
+        inner = self.plain("wide.inner", "MatMul", h, layer.inner.weight[:, wide])
         fired = self._gelu("wide.fired", inner, layer.inner.bias[wide])
-        outer = self._plain("wide.outer", "MatMul", fired, layer.outer.weight[wide])
-        return self._made.node("Add", [h, outer], [self._name("beside")], domain="")
+        outer = self.plain("wide.outer", "MatMul", fired, layer.outer.weight[wide])
+        return self.made.node("Add", [h, outer], [self.name("beside")], domain="")
 
     def _attention(self, x: str, dense: Dense, seen: Floats) -> str:
         weight, bias = dense.weight.copy(), dense.bias.copy()
         # The operator does the scaling itself.
         weight[:, :WIDTH] *= np.float32((WIDTH // HEADS) ** 0.5)
         bias[:WIDTH] *= np.float32((WIDTH // HEADS) ** 0.5)
-        narrow = _narrowing(seen, weight)
-        narrowed = self._times("mixed.narrow", x, np.reciprocal(narrow))
-        reach = float((seen / narrow).max())
-        whole, step, zero = self._steps("mixed", narrowed, (-reach, reach))
-        numbers, scale = self._rounded("mixed", weight * narrow[:, None])
-        added = self._made.constant(self._name("mixed.bias"), bias)
+        factor = narrowing(seen, weight)
+        whole, step, zero = self.narrow_steps("mixed", x, seen, factor)
+        numbers, scale = self.rounded("mixed", weight * factor[:, None])
+        added = self.made.constant(self.name("mixed.bias"), bias)
         inputs = [whole, numbers, added, step, scale, "there", zero]
         heads = {"num_heads": HEADS}
-        return self._made.node("QAttention", inputs, [self._name("attended")], attributes=heads)
-
-    def _product(
-        self,
-        name: str,
-        x: str,
-        weight: Floats,
-        reach: tuple[float, float],
-        bias: Floats | None = None,
-    ) -> str:
-        """`x` times a matrix; `reach` is between what its numbers usually are."""
-        whole, step, zero = self._steps(name, x, reach)
-        numbers, scale = self._rounded(name, weight)
-        inputs = [whole, numbers, step, scale, zero]
-        if bias is not None:
-            inputs += ["", self._made.constant(self._name(f"{name}.bias"), bias)]
-        return self._made.node("MatMulIntegerToFloat", inputs, [self._name(name)])
-
-    def _steps(self, name: str, x: str, reach: tuple[float, float]) -> tuple[str, str, str]:
-        """`x` in 256 steps, with the step's size and where zero is."""
-        low, high = (MARGIN * bound for bound in reach)
-        size = np.array((high - low) / 255, np.float32)
-        step = self._made.constant(self._name(f"{name}.step"), size)
-        zero = np.array(round(-low / float(size)), np.uint8)
-        middle = self._made.constant(self._name(f"{name}.zero"), zero)
-        outputs = [self._name(f"{name}.whole")]
-        whole = self._made.node("QuantizeLinear", [x, step, middle], outputs, domain="")
-        return whole, step, middle
-
-    def _rounded(self, name: str, weight: Floats) -> tuple[str, str]:
-        scale = np.maximum(np.abs(weight).max(axis=0), 1e-9) / 127
-        numbers = np.round(weight / scale).astype(np.int8)
-        return (
-            self._made.constant(self._name(f"{name}.numbers"), numbers),
-            self._made.constant(self._name(f"{name}.scale"), scale.astype(np.float32)),
-        )
-
-    def _times(self, name: str, x: str, factor: Floats) -> str:
-        return self._plain(name, "Mul", x, factor)
-
-    def _plain(self, name: str, operator: str, x: str, value: Floats) -> str:
-        constant = self._made.constant(self._name(f"{name}.by"), value)
-        return self._made.node(operator, [x, constant], [self._name(name)], domain="")
+        return self.made.node("QAttention", inputs, [self.name("attended")], attributes=heads)
 
     def _gelu(self, name: str, x: str, bias: Floats) -> str:
-        added = self._made.constant(self._name(f"{name}.bias"), bias)
-        return self._made.node("BiasGelu", [x, added], [self._name(name)])
+        added = self.made.constant(self.name(f"{name}.bias"), bias)
+        return self.made.node("BiasGelu", [x, added], [self.name(name)])
 
     def _norm(self, name: str, x: str, y: str, norm: Norm) -> str:
         # Not SkipLayerNormalization, which does both at once: it takes twice as long.
-        both = self._made.node("Add", [x, y], [self._name(f"{name}.both")], domain="")
-        weight = self._made.constant(self._name(f"{name}.weight"), norm.weight)
-        shift = self._made.constant(self._name(f"{name}.shift"), norm.bias)
-        return self._made.node(
-            "LayerNormalization",
-            [both, weight, shift],
-            [self._name(name)],
-            domain="",
-            attributes={"epsilon": 1e-12},
-        )
-
-    def _name(self, name: str) -> str:
-        return self._prefix + name
+        both = self.made.node("Add", [x, y], [self.name(f"{name}.both")], domain="")
+        return self.norm(name, both, norm.weight, norm.bias, 1e-12)
 
 
-def _narrowing(seen: Floats, weight: Floats) -> Floats:
+def narrowing(seen: Floats, weight: Floats) -> Floats:
     """What each input column is divided by and its row of the matrix multiplied with."""
     rows = np.maximum(np.abs(weight).max(axis=1), 1e-3)
     factor = np.maximum(seen.astype(np.float32), 1e-3) ** NARROWING / rows ** (1 - NARROWING)
     return np.asarray(factor / np.exp(np.log(factor).mean()), np.float32)
 
 
-def _session(model: bytes) -> Any:
+def session(model: bytes) -> Any:
+    """onnxruntime, ready to carry a model out."""
     # By name: the package is optional at run time, and slow to import.
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()

