@@ -26,7 +26,7 @@ def agents_of(answer: Any) -> dict[str, str]:
 
 def test_a_plain_client_works_unchanged(server: ApiServer) -> None:
     url = f"{server.url}/v1/ticket-assignment"
-    answer = requests.post(url, json=DATASET, timeout=60).json()
+    answer = requests.post(url, json=DATASET, timeout=100).json()
     seen = [
         (item["ticket_id"], item["assigned_agent_id"], item["rationale"])
         for item in answer["assignments"]

@@ -151,7 +151,7 @@ def explore(operation: Any, mode: GenerationMode, url: str) -> tuple[int, str]:
         tried += 1
         _mean_it(case, tried, mode)
         excluded = [positive_data_acceptance] if operation.path in NAMES_ONLY else []
-        case.call_and_validate(base_url=url, excluded_checks=excluded)
+        case.call_and_validate(base_url=url, timeout=100, excluded_checks=excluded)
 
     try:
         finds_nothing()

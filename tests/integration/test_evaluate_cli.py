@@ -100,7 +100,7 @@ def triagedesk(
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "160", **(settings or {})},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == code, done.stderr

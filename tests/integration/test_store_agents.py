@@ -30,7 +30,9 @@ PROCESSES = 8
 
 def in_processes(work: Callable[..., None], arguments: list[tuple[Any, ...]]) -> None:
     """Run `work` in one new process for each of `arguments`; all must end well."""
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    # Imported once; the processes fork from there.
+    context.set_forkserver_preload(["support.store_processes"])
     workers = [context.Process(target=work, args=given) for given in arguments]
     for worker in workers:
         worker.start()

@@ -86,7 +86,9 @@ def test_opening_twice_keeps_everything(empty_url: str) -> None:
 
 @pytest.mark.timeout(300)
 def test_four_processes_may_open_a_new_database_at_once(empty_url: str) -> None:
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    # Imported once; the processes fork from there.
+    context.set_forkserver_preload(["support.store_processes"])
     workers = [context.Process(target=open_store, args=(empty_url,)) for _ in range(4)]
     for worker in workers:
         worker.start()

@@ -80,6 +80,6 @@ def test_what_was_hidden_comes_back_whatever_the_text(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["a", "1", "1 ", ".", "a.", "+1", "a@", "1.1.", "A1", "::", "0-"])
 def test_long_runs_of_one_piece_are_not_slow(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     Redaction().hide(piece * 6000)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2

@@ -108,6 +108,6 @@ def test_what_was_hidden_comes_back_whatever_the_text(text: str) -> None:
     "piece", ["Hi A", "Mr ", "Aa ", "A.", "Thanks\n", "from: ", "a'b-", "Aa.Bb@"]
 )
 def test_long_runs_of_one_piece_are_not_slow(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     Redaction(People(["Aa Bb"])).hide(piece * 4000)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2

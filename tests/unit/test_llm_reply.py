@@ -136,9 +136,9 @@ def test_evidence_is_quoted_as_the_ticket_spells_it() -> None:
 
 
 def test_evidence_with_regex_characters_is_literal_and_fast() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert verbatim(["(a+)+$", ".*"], "a" * 3000 + "!") == ()
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @given(st.text(max_size=300))

@@ -60,10 +60,10 @@ def test_links_and_endless_tokens_are_left_out() -> None:
 
 
 def test_a_megabyte_is_read_in_a_moment() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     text = readable("x " * 500_000, ("On on on wrote: > regards, " * 40_000))
     assert len(text) <= LONGEST
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @given(st.text(max_size=300), st.text(max_size=600))

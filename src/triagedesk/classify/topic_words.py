@@ -31,13 +31,18 @@ _TOGETHER = 128
 _WORD = re.compile(r"[^\W_]+")
 
 
-def features(text: str) -> list[str]:
-    """Beginnings of words, and pairs of neighbouring words."""
+def plain_words(text: str) -> list[str]:
+    """Words in lower case and without accents."""
     plain = text[:LONGEST].lower()
     if not plain.isascii():
         parts = unicodedata.normalize("NFKD", plain)
         plain = "".join(char for char in parts if not unicodedata.combining(char))
-    words = _WORD.findall(plain)
+    return _WORD.findall(plain)
+
+
+def features(text: str) -> list[str]:
+    """Beginnings of words, and pairs of neighbouring words."""
+    words = plain_words(text)
     return [*(word[:LETTERS] for word in words), *(f"{a} {b}" for a, b in pairwise(words))]
 
 
@@ -101,6 +106,10 @@ class TopicWords:
         """Log odds, one row a text, one column a topic; zeros without any known word."""
         parts = [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
         return np.vstack([np.zeros((0, len(self._size)), np.float32), *map(self._odds, parts)])
+
+    def knows(self, word: str) -> bool:
+        """Whether any phrasing has a word that begins like this one; as `plain_words` gives it."""
+        return word[:LETTERS] in self._column
 
     def _odds(self, texts: Sequence[str]) -> Floats:
         counted = [Counter(features(text)) for text in texts]

@@ -304,6 +304,10 @@ class TopicBank:
         odds = np.float32(MEANING) * near + np.float32(WORDS) * self._words(raw)
         return odds, np.clip(trust, 0, 1).astype(np.float32)
 
+    def knows(self, word: str) -> bool:
+        """Whether any phrasing has a word that begins like this one; see `plain_words`."""
+        return self._words.knows(word)
+
     def probabilities(self, texts: Embedded) -> Floats:
         """P(topic | text) by meaning alone, rows sum to 1."""
         return softmax(self.similarity(texts) * np.float32(STEEPNESS))

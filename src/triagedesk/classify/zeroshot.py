@@ -15,6 +15,7 @@ from triagedesk.catalog import CatalogEntry
 from triagedesk.classify.encoders import Embedded, Encoders
 from triagedesk.classify.encoders.ngrams import content_words
 from triagedesk.classify.evidence import WordGains, content, phrases
+from triagedesk.classify.own_words import OwnWords
 from triagedesk.classify.residual import Residual, residual
 from triagedesk.classify.topics import TopicBank, softmax
 
@@ -111,6 +112,7 @@ class ZeroShot:
         self._name_owners = np.array([i for i, _, _ in names], np.int64)
         self._name_weights = np.array([weight for _, _, weight in names], np.float32)
         self._words = _name_words(entries, self.residuals)
+        self._own_words = OwnWords(entries, self.specific, bank.knows)
         #: P(entry | topic), whether an entry is for a topic, 0 to 1, and each entry's part of what
         #: is spread over all.
         self._entry_given_topic, self._fits, self._floor = self._topics_to_entries()
@@ -126,7 +128,7 @@ class ZeroShot:
         spread = (1 - TOPIC_FLOOR) * expected + self._floor
         logits = np.float32(STEEPNESS) * self._by_parts(texts, likeness)
         logits += np.float32(TOPIC_WEIGHT) * trust[:, None] * np.log(spread)
-        logits += np.float32(WORD_WEIGHT) * self._shared_words(raw)
+        logits += np.float32(WORD_WEIGHT) * self._shared_words(raw) + self._own_words(raw)
         fit = np.full(len(texts), -1.0, np.float32)
         if self.specific.any():
             fit = likeness[:, self.specific].max(axis=1)

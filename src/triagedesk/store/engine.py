@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from triagedesk.errors import Problem, SettingsError, StoreBusy, StoreError
 
 #: Seconds a writer waits for another one before it gives up.
 LOCK_TIMEOUT = 30.0
+#: Seconds between two attempts to make a file write ahead.
+_PAUSE = 0.02
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 #: SQLSTATEs, or their classes, that pass by themselves: connection lost, deadlock, no room for
 #: more connections, waited too long for a lock, server going down.
@@ -102,7 +105,7 @@ def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
         # pysqlite's own BEGIN comes too late and is deferred: a read followed by a write could
         # then fail with "database is locked" although nobody holds the lock for long.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        _switch_to_wal(connection, lock_timeout)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -112,6 +115,20 @@ def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
+    """Write ahead from now on; of those that switch a new file at once SQLite refuses some."""
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= give_up:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 @contextmanager
