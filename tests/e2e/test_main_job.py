@@ -137,7 +137,7 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
         "print([name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=200
     )
     assert "Usage" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"

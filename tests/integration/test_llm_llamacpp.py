@@ -36,6 +36,7 @@ def classifier(server: TinyServer, *, key: str = KEY, batch_size: int = 1) -> Ll
         batch_size=batch_size,
         parallel=2,
         max_output_tokens=400,
+        timeout=200,
         sleep=lambda _seconds: None,
     )
 
@@ -98,7 +99,12 @@ def test_a_refused_key_is_said_once_and_not_tried_again(server: TinyServer) -> N
 
 def test_tickets_too_long_for_the_model_are_told_apart_from_faults(server: TinyServer) -> None:
     model = LlmClassifier(
-        "tiny-random", api_key=KEY, base_url=server.url, max_characters=12_000, max_retries=0
+        "tiny-random",
+        api_key=KEY,
+        base_url=server.url,
+        max_characters=12_000,
+        max_retries=0,
+        timeout=200,
     )
     result = model.classify([ticket("1", "Long", "word " * 4000)], catalog())
     assert "context" in result.failures["1"] or "accept" in result.failures["1"]

@@ -20,7 +20,7 @@ from support.services import require
 from triagedesk.store import Store
 
 #: Seconds a server may take to start on a busy machine.
-_PATIENCE = 60
+_PATIENCE = 120
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
 # The server lives as long as the pipe from this process: one that is killed leaves none behind.
 _GUARD = '"$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server'
@@ -139,7 +139,16 @@ class PostgresServer:
             if template == "template0" and connection.info.server_version >= 150_000:
                 # Orders text as people do (a, A, b): an order left to the server would show.
                 create += sql.SQL(" LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
-            connection.execute(create)
+            give_up = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    connection.execute(create)
+                except psycopg.errors.ObjectInUse:
+                    # Whoever had the template open is still on their way out.
+                    if time.monotonic() > give_up:
+                        raise
+                else:
+                    return
 
 
 def _make_cluster(programs: Path, folder: Path, account: dict[str, Any]) -> None:

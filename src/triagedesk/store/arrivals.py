@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, String, bindparam, literal, or_, select, update
+from sqlalchemy import (
+    Select,
+    String,
+    Text,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from triagedesk.store.changes import note_changed
 from triagedesk.store.holdings import HoldingQueries
@@ -85,12 +97,17 @@ class ArrivalQueries(HoldingQueries):
     def _known(self, source: str, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
         """External id -> (key, content hash, status)."""
         columns = (tickets.c.external_id, tickets.c.id, tickets.c.content_hash, tickets.c.status)
+        mine = select(*columns).where(tickets.c.source == source)
         known = {}
         for part in in_parts(ids):
-            query = select(*columns).where(
-                tickets.c.source == source,
-                among(self.connection, tickets.c.external_id, part),
-            )
+            if self.connection.dialect.name == "postgresql":
+                # One look-up each: a planner without statistics would read all of the source.
+                given = func.unnest(literal(list(part), ARRAY(Text)))
+                wanted = given.table_valued("id").render_derived()
+                each = mine.where(tickets.c.external_id == wanted.c.id).limit(1).lateral()
+                query = select(each).select_from(wanted.join(each, true()))
+            else:
+                query = mine.where(among(self.connection, tickets.c.external_id, part))
             for external_id, key, content_hash, status in self.connection.execute(query):
                 known[external_id] = (key, content_hash, status)
         return known
