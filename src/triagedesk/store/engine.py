@@ -105,7 +105,7 @@ def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
         # pysqlite's own BEGIN comes too late and is deferred: a read followed by a write could
         # then fail with "database is locked" although nobody holds the lock for long.
         connection.isolation_level = None
-        _switch_to_wal(connection, lock_timeout)
+        switch_to_wal(connection, lock_timeout)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -117,7 +117,7 @@ def _open_sqlite(url: URL, lock_timeout: float) -> Engine:
     return engine
 
 
-def _switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
+def switch_to_wal(connection: sqlite3.Connection, patience: float) -> None:
     """Write ahead from now on; of those that switch a new file at once SQLite refuses some."""
     give_up = time.monotonic() + patience
     while True:

@@ -22,7 +22,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, make_url
 
-from triagedesk.store.engine import clear_errors, open_engine
+from triagedesk.store.engine import clear_errors, open_engine, switch_to_wal
 
 #: Processes of one version carry out one another's work. Raised only when what the engine keeps
 #: of a job can no longer be read: docs/durability.md.
@@ -38,6 +38,8 @@ QUEUES: dict[str, tuple[int, int | None]] = {
 #: Seconds between two looks at a queue: each costs some 2 ms, and an idle desk is to be quiet.
 _LOOK = {"desk": 0.7, "work": 1.0, "chunks": 0.7}
 _THREADS = 12
+#: Seconds to wait for SQLite's one lock.
+_LOCK_PATIENCE = 30.0
 #: How often a job may take its process down before it is given up.
 _MOST_RECOVERIES = 10
 _PAST = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -257,13 +259,15 @@ def _engine_tables(database: str) -> Database:
 
     # Its migrations say BEGIN themselves, and wait for one another.
     DBOS.migrate(url)
-    tables = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    tables = create_engine(
+        url, connect_args={"timeout": _LOCK_PATIENCE, "check_same_thread": False}
+    )
 
     @event.listens_for(tables, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         # Read-then-write under a deferred BEGIN would race: see `store.engine`.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        switch_to_wal(connection, _LOCK_PATIENCE)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
