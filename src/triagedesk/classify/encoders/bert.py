@@ -86,19 +86,27 @@ class Layer:
         return self.outer_norm(y)
 
 
-class Bert:
-    """The layers; `read` is a pure function of each text's token vectors."""
+class Beginning:
+    """What stands before the layers."""
 
     def __init__(self, stored: Stored) -> None:
         kind = unpacked(stored, "embeddings.token_type_embeddings.weight")[0]
         self._positions = unpacked(stored, "embeddings.position_embeddings.weight") + kind
         self._norm = _norm(stored, "embeddings.LayerNorm")
-        self.layers = list(layers(stored))
 
-    def first(self, words: Floats, lengths: Sequence[int]) -> Floats:
+    def __call__(self, words: Floats, lengths: Sequence[int]) -> Floats:
         """The first layer's input from the vocabulary's vectors of texts laid end to end."""
         positions = np.concatenate([np.arange(length) for length in lengths])
         return self._norm(words + self._positions[positions])
+
+
+class Bert:
+    """The layers; `read` is a pure function of each text's token vectors."""
+
+    def __init__(self, stored: Stored) -> None:
+        # Apart from the layers, so that who reads those otherwise need not keep them.
+        self.first = Beginning(stored)
+        self.layers = list(layers(stored))
 
     def read(
         self, words: Floats, lengths: Sequence[int], seen: list[dict[str, Floats]] | None = None

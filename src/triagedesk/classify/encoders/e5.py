@@ -23,6 +23,7 @@ from triagedesk.classify.encoders.integers import (
     IN_INTEGERS,
     Integers,
     available,
+    give_back_memory,
     in_integers,
 )
 from triagedesk.classify.encoders.samples import SAMPLES
@@ -60,8 +61,11 @@ class E5:
 
     @cached_property
     def _reader(self) -> Bert | Integers:
-        floats = Bert(self._stored)
-        return in_integers(floats, lambda: self._words(SAMPLES)) if self._fast else floats
+        if not self._fast:
+            return Bert(self._stored)
+        reader = in_integers(Bert(self._stored), lambda: self._words(SAMPLES))
+        give_back_memory()
+        return reader
 
     @cached_property
     def use_centre(self) -> Floats:

@@ -13,6 +13,7 @@ from triagedesk.classify.encoders.integers import (
     IN_INTEGERS,
     Integers,
     available,
+    give_back_memory,
     in_integers,
 )
 from triagedesk.classify.encoders.samples import SAMPLES
@@ -41,8 +42,11 @@ class MiniLm:
 
     @cached_property
     def _reader(self) -> Bert | Integers:
-        floats = Bert(self._stored)
-        return in_integers(floats, lambda: self._words(SAMPLES)) if self._fast else floats
+        if not self._fast:
+            return Bert(self._stored)
+        reader = in_integers(Bert(self._stored), lambda: self._words(SAMPLES))
+        give_back_memory()
+        return reader
 
     def tokens(self, text: str) -> list[int]:
         """The token numbers the model reads, start and end marks included."""

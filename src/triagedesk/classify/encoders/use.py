@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triagedesk.classify.encoders.integers import IN_INTEGERS, available
+from triagedesk.classify.encoders.integers import IN_INTEGERS, available, give_back_memory
 from triagedesk.classify.encoders.samples import SAMPLES
 from triagedesk.classify.encoders.unigram import REMEMBERED_WORDS, SPACE
 from triagedesk.classify.encoders.use_integers import read_in_integers
@@ -48,6 +48,7 @@ class Use:
         if self._fast:
             samples = [_tokens(model, text) for text in SAMPLES]
             read_in_integers(model._model, samples)  # noqa: SLF001 (as above)
+        give_back_memory()
         return model
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
