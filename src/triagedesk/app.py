@@ -362,7 +362,14 @@ def _text_of(path: Path | None, setting: str) -> str:
 def configure_logging(settings: Settings) -> None:
     """Log to standard error as LOG_LEVEL says."""
     level = getattr(logging, settings.log_level.upper())
+    *usual, _ = structlog.get_config()["processors"]
+    # The usual renderer shows with an error what every variable held: a megabyte that took ten
+    # seconds, and nobody's business.
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(
+        processors=[*usual, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

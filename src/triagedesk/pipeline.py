@@ -309,7 +309,8 @@ def sla_of(ticket: Ticket, entry: CatalogEntry | None) -> Sla | None:
 def assign(desk: Desk, summary: RunSummary, catalog: ServiceCatalog) -> None:
     """Step 6: give all waiting tickets to the agents at once, against their loads of now."""
     roster = desk.read_roster() if desk.read_roster else None
-    with desk.store.begin() as transaction:
+    # Alone: whoever reads the same roster at the same moment would add the same agents.
+    with desk.store.begin_alone() as transaction:
         if roster is not None:
             transaction.save_roster(roster, desk.now())
         skills = sorted({name for agent in transaction.roster() for name in agent.skills})

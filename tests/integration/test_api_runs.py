@@ -148,7 +148,7 @@ def ended_by(number: int, tmp_path: Path, store_url: str) -> int:
         wait_for(lambda: first.get(f"/v1/runs/{run['id']}")["done"] > 0)
         first.process.send_signal(number)
         go_on(tmp_path)
-        code = first.process.wait(60)
+        code = first.process.wait(100)
     with ApiServer.running(tmp_path, store_url) as second:
         finished = second.finished(run["id"])
         assert finished["state"] == "done"
@@ -172,8 +172,8 @@ def test_it_ends_cleanly_and_finishes_what_is_in_hand(
     server.process.send_signal(number)
     wait_for(lambda: not listens(server))
     go_on(tmp_path)
-    assert server.process.wait(60) == code
-    thread.join(60)
+    assert server.process.wait(100) == code
+    thread.join(100)
     assert answers[0].status_code == 200
     assert len(answers[0].json()["assignments"]) == SYNC_TICKETS
     listed = run_command(tmp_path, store_at, "report", "list")

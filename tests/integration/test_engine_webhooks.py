@@ -196,7 +196,7 @@ def test_a_server_without_workers_leaves_the_work_to_workers(
             assert server.get("/v1/tickets/H-7")["classification"]
         finally:
             worker.terminate()
-            assert worker.wait(60) == 143
+            assert worker.wait(100) == 143
 
 
 @LONG

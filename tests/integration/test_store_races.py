@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from support.records import NOW, a_decision, a_ticket, decide, receive
-from triagedesk.store import Store
+from triagedesk.store import Store, Transaction
+from triagedesk.store.runs import StoredCatalog
 
 
 def test_what_another_process_has_decided_meanwhile_is_not_decided_again(store: Store) -> None:
@@ -38,6 +41,36 @@ def test_who_decides_keeps_others_from_deciding_until_the_end(store: Store) -> N
         transaction.decide("run-1", mine)
     second.join(60)
     assert left == [0]
+
+
+@pytest.mark.parametrize("what", ["catalog", "answers"])
+def test_what_two_learn_at_the_same_time_is_kept_once(store: Store, what: str) -> None:
+    named = {"version": "1", "origin": "c.yaml", "text": "{}", "etag": "", "last_modified": ""}
+    catalog = StoredCatalog(**named, loaded_at=NOW)
+
+    def keep(transaction: Transaction) -> None:
+        if what == "catalog":
+            transaction.save_catalog(catalog)
+        else:
+            transaction.keep_model_answers({"question": "answer"}, NOW)
+
+    def come_second() -> None:
+        with store.begin() as transaction:
+            keep(transaction)
+        kept.append(what)
+
+    kept: list[str] = []
+    second = threading.Thread(target=come_second)
+    with store.begin() as transaction:
+        keep(transaction)
+        second.start()
+        second.join(0.3)
+        assert kept == []
+    second.join(60)
+    assert kept == [what]
+    with store.read() as transaction:
+        texts = transaction.catalog_text("c.yaml", "1"), transaction.model_answers(["question"])
+    assert texts in (("{}", {}), (None, {"question": "answer"}))
 
 
 def test_a_reader_sees_one_state_of_things_whatever_is_written_meanwhile(store: Store) -> None:

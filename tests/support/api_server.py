@@ -140,7 +140,7 @@ class ApiServer:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(100)
 
 
 def environment(folder: Path, store_url: str, settings: Mapping[str, str] = {}) -> dict[str, str]:

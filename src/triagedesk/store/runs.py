@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, desc, insert, select, update
 
-from triagedesk.store.queries import Queries, in_parts
+from triagedesk.store.queries import Queries, in_parts, insert_new
 from triagedesk.store.tables import (
     audit_log,
     catalogs,
@@ -104,13 +104,13 @@ class RunQueries(Queries):
         return [read_received(row) for row in rows]
 
     def save_catalog(self, catalog: StoredCatalog) -> None:
-        """Keep a catalog that loaded well; one version is kept once."""
+        """Keep a catalog that loaded well; one version is kept once, whoever comes first."""
         self.connection.execute(
             delete(catalogs).where(
                 catalogs.c.origin == catalog.origin, catalogs.c.version == catalog.version
             )
         )
-        self.connection.execute(insert(catalogs).values(vars(catalog)))
+        self.connection.execute(insert_new(self.connection, catalogs).values(vars(catalog)))
 
     def cursor(self, source: str) -> str:
         """Where the source's next fetch goes on; "" at first."""
@@ -177,7 +177,7 @@ class RunQueries(Queries):
         for part in in_parts(sorted(answers)):
             self.connection.execute(delete(model_answers).where(model_answers.c.key.in_(part)))
             rows = [{"key": key, "answer": answers[key], "created_at": now} for key in part]
-            self.connection.execute(insert(model_answers), rows)
+            self.connection.execute(insert_new(self.connection, model_answers), rows)
 
     def audit(
         self,
