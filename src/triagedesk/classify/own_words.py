@@ -41,7 +41,8 @@ class OwnWords:
             )
             for weight, text in said:
                 for word in plain_words(text):
-                    if len(word) >= SHORTEST and not known(word):
+                    # A number alone ("2026") names nothing.
+                    if len(word) >= SHORTEST and not word.isdecimal() and not known(word):
                         found.setdefault(word, {})[index] = weight
         most = max(1, int(COMMON * len(entries)))
         self._words = {word: where for word, where in found.items() if len(where) <= most}
