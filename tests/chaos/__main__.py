@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for tally in tallies:
         if tally.left_out:
             print(f"{tally.name} on {tally.database}, left out: {tally.left_out}")
+        if tally.calls_again:
+            said = f"{tally.calls_again} tickets were asked for again beyond the calls under way"
+            print(f"{tally.name} on {tally.database}: {said}")
         for words in tally.wrong[:10]:
             print(f"{tally.name} on {tally.database}: {words}")
     return 0 if all(tally.is_clean for tally in tallies) else 1

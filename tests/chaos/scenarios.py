@@ -26,6 +26,8 @@ from support.webhooks import SECRET, send, webhook_tickets
 
 _CASE = re.compile(r"case number (\d+)\.")
 _BATCH = 5
+#: Calls under way at once where no delay between batches is asked for, as `LlmClassifier` has it.
+_AT_ONCE = 4
 
 
 def step_boundaries(ground: Ground) -> None:
@@ -104,8 +106,8 @@ def model_fails(ground: Ground) -> None:
         )
         ground.tally.faults += sum(not r.step.startswith(("ok", "slow")) for r in llm.requests)
     again = sum(times - 1 for times in answered.values())
-    # The batch in hand when it died, and nothing else, is asked for again.
-    ground.tally.calls_again = max(0, again - ground.tally.kills * _BATCH)
+    # The calls under way when it died, and nothing else, are made again.
+    ground.tally.calls_again = max(0, again - ground.tally.kills * _AT_ONCE * _BATCH)
 
 
 def database_away(ground: Ground) -> None:
