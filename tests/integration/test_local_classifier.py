@@ -16,7 +16,8 @@ from triagedesk.classify import local
 from triagedesk.classify.corrections import Correction
 from triagedesk.classify.local import LocalClassifier
 from triagedesk.classify.skills import SkillReader, humanise
-from triagedesk.classify.topics import PHRASES, TopicBank
+from triagedesk.classify.topic_file import PHRASES
+from triagedesk.classify.topics import TopicBank
 from triagedesk.tickets import Classification, DecidedBy
 
 CATALOG = catalog()

@@ -10,7 +10,8 @@ from triagedesk.catalog import CatalogEntry, Label, ServiceCatalog, Sla, SlaUnit
 from triagedesk.classify.desk_model import DeskModel
 from triagedesk.classify.encoders import Encoders
 from triagedesk.classify.encoders.ngrams import HashedNgrams
-from triagedesk.classify.topics import PHRASES, TopicBank
+from triagedesk.classify.topic_file import PHRASES
+from triagedesk.classify.topics import TopicBank
 
 TOPICS = """
 fields: {security: [Security], hardware: [Hardware]}

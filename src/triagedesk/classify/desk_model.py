@@ -170,8 +170,8 @@ class DeskModel:
         # What looks like an earlier correction is read by all before it is called the same.
         sure &= np.array([found is None for found in near])
         if self._stack is None:
-            # MiniLM has nothing to add on other languages.
-            sure |= embedded.english == 0
+            # MiniLM has nothing to add on languages without a glossary.
+            sure |= embedded.languages == ""
         return logits, foreign, sure, near
 
     def _foreign(self, scores: Scores) -> NDArray[np.bool_]:

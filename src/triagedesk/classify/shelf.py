@@ -30,6 +30,8 @@ FITTED_ON_DISK, FITTED_IN_MEMORY = 6, 3
 _VECTORS = 20_000
 #: Texts embedded at once.
 _CHUNK = 512
+#: What is kept of each text beside its vectors.
+_TOLD = ("english", "languages")
 #: The file of vectors is written anew when at least this share of it is new.
 _WORTH_WRITING = 1 / 500
 
@@ -138,9 +140,9 @@ class _Vectors:
         self._rows: dict[bytes, int] = {}
         self._parts: dict[str, NDArray[Any]] = {}
         self.unwritten = 0
-        if arrays and {"digests", "english", *names} <= arrays.keys():
+        if arrays and {"digests", *_TOLD, *names} <= arrays.keys():
             self._rows = {bytes(d): row for row, d in enumerate(arrays["digests"])}
-            self._parts = {name: arrays[name] for name in (*names, "english")}
+            self._parts = {name: arrays[name] for name in (*names, *_TOLD)}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -156,7 +158,7 @@ class _Vectors:
         new: dict[str, NDArray[Any]] = {
             name: part.astype(np.float16) for name, part in embedded.parts.items()
         }
-        new["english"] = embedded.english
+        new["english"], new["languages"] = embedded.english, embedded.languages
         for key, _ in fresh:
             self._rows[key] = len(self._rows)
         for name, part in new.items():
@@ -181,7 +183,8 @@ class _Vectors:
         """Vectors of keys that are there."""
         rows = np.array([self._rows[key] for key in keys], np.int64)
         parts = {name: self._parts[name][rows].astype(np.float32) for name in self._names}
-        return Embedded(parts=parts, english=self._parts["english"][rows].astype(np.float32))
+        english, languages = (self._parts[name][rows] for name in _TOLD)
+        return Embedded(parts=parts, english=english.astype(np.float32), languages=languages)
 
 
 def _digest(text: str) -> bytes:

@@ -15,8 +15,8 @@ from triagedesk.classify.encoders import Embedded
 
 Floats = NDArray[np.float32]
 
-#: In place of a similarity that has been counted.
-_TAKEN = np.float32(-2)
+#: In place of a similarity that has been counted, or that there is none of.
+TAKEN = np.float32(-2)
 
 
 class Vectors(Mapping[str, Floats]):
@@ -62,12 +62,14 @@ class Vectors(Mapping[str, Floats]):
 
 
 class Group:
-    """Texts that belong to topics, several each, as vectors."""
+    """Texts that belong to topics, several each or none, as vectors."""
 
     def __init__(self, embedded: Embedded, sizes: Sequence[int]) -> None:
         self.embedded = embedded
         self.sizes = np.array(sizes)
-        self.starts = np.cumsum([0, *sizes])[:-1]
+        #: Topics that have a text, and where the texts of each begin.
+        self._filled = np.flatnonzero(self.sizes)
+        self._starts = (np.cumsum(self.sizes) - self.sizes)[self._filled]
 
     @property
     def owners(self) -> NDArray[np.int64]:
@@ -76,25 +78,45 @@ class Group:
 
     def best(self, near: Floats) -> Floats:
         """Rows of texts -> rows of topics, by the nearest text of each."""
-        return np.asarray(np.maximum.reduceat(near, self.starts, axis=0), np.float32)
+        return self._by_topic(np.maximum.reduceat(near, self._starts, axis=0), -1.0)
 
     def mean(self, near: Floats) -> Floats:
         """Rows of texts -> rows of topics, by the mean of each."""
-        total = np.add.reduceat(near, self.starts, axis=0)
-        return np.asarray(total / self.sizes[:, None], np.float32)
+        total = np.add.reduceat(near, self._starts, axis=0)
+        return self._by_topic(total / self.sizes[self._filled, None], 0.0)
 
     def nearest(self, near: Floats, count: int) -> Floats:
         """Columns of texts -> columns of topics, by the mean of the nearest `count` of each."""
-        total = np.zeros((len(near), len(self.sizes)), np.float32)
-        found = np.zeros_like(total)
-        for place in range(count):
-            best = np.maximum.reduceat(near, self.starts, axis=1)
-            there = best > _TAKEN
-            total += np.where(there, best, 0)
-            found += there
+        return mean_of_nearest(self.tops(near, count))
+
+    def tops(self, near: Floats, count: int) -> Floats:
+        """The nearest `count` of each topic: count x rows x topics, `TAKEN` where it has fewer."""
+        out = np.full((count, len(near), len(self.sizes)), TAKEN, np.float32)
+        for place in range(count if len(self._filled) else 0):
+            best = np.maximum.reduceat(near, self._starts, axis=1)
+            out[place][:, self._filled] = best
             if place < count - 1:
-                near = np.where(near == np.repeat(best, self.sizes, axis=1), _TAKEN, near)
-        return total / found
+                same = near == np.repeat(best, self.sizes[self._filled], axis=1)
+                near = np.where(same, TAKEN, near)
+        return out
+
+    def _by_topic(self, rows: Floats, nothing: float) -> Floats:
+        out = np.full((len(self.sizes), rows.shape[1]), nothing, np.float32)
+        out[self._filled] = rows
+        return out
+
+
+def mean_of_nearest(tops: Floats) -> Floats:
+    """Rows x topics: the mean of what `Group.tops` found."""
+    there = tops > TAKEN
+    total = np.where(there, tops, 0).sum(axis=0)
+    return np.asarray(total / np.maximum(there.sum(axis=0), 1), np.float32)
+
+
+def nearest_of(groups: Sequence[Floats]) -> Floats:
+    """The same of several groups' tops: the nearest of all of them, as many as of each."""
+    count = len(groups[0])
+    return mean_of_nearest(np.sort(np.concatenate(groups), axis=0)[-count:])
 
 
 def packed(

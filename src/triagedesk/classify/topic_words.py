@@ -68,7 +68,7 @@ def counted_words(phrases: Sequence[Sequence[str]]) -> dict[str, NDArray[Any]]:
     return {
         "names": np.frombuffer("\n".join(names).encode(), np.uint8),
         "rarity": rarity,
-        "starts": np.searchsorted(columns, np.arange(len(names) + 1)),
+        "starts": np.searchsorted(columns, np.arange(len(names) + 1)).astype(np.int32),
         "topics": topics,
         "gains": np.log1p(weight / granted[columns]).astype(np.float32),
         "size": np.log(whole).astype(np.float32),

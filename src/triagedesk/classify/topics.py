@@ -6,27 +6,30 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from triagedesk.classify.encoders import LATE, Embedded, Encoders, shares
-from triagedesk.classify.topic_vectors import Group, Vectors, packed, read_cache
+from triagedesk.classify.encoders import (
+    ENGLISH,
+    ENGLISH_READER,
+    LATE,
+    Embedded,
+    Encoders,
+    mixed_in,
+    shares,
+)
+from triagedesk.classify.glossary import read_by_glossary
+from triagedesk.classify.topic_file import FILE, Topic, bank_state, read_topics
+from triagedesk.classify.topic_vectors import Group, Vectors, nearest_of, packed, read_cache
 from triagedesk.classify.topic_words import TopicWords, counted_words
 from triagedesk.classify.weights import BUNDLED, write_atomically
 
-FILE = Path(__file__).with_name("topics.yaml")
-#: Folder of phrasings beside the bank's file, one file a language.
-PHRASES = "phrases"
-ENGLISH = "en"
 #: Changes whenever the cached vectors are laid out anew.
-LAYOUT = b"4"
-#: Encoders that read nothing but English.
-ENGLISH_ONLY = frozenset({"minilm"})
+LAYOUT = "5"
 #: Likeness to the nearest topic of texts from another world, and of nearly every desk ticket.
 ALIEN, FAMILIAR = 0.2, 0.45
 #: The bank's vectors, beside the weights.
@@ -38,8 +41,9 @@ RANK_LOSS = 0.05
 STEEPNESS, MEANING, WORDS = 50.0, 22.0, 3.0
 #: Phrasings a text is compared with in a topic: the nearest so many, by meaning beside words.
 NEAREST = 3
-#: Phrasings of a topic that E5 reads, at most: English ones, and in other languages.
-LATE_READS = (8, 30)
+#: Phrasings of a topic that encoders read in each language but English, at most; words of all
+#: count. And those that E5 reads: English ones, and in other languages.
+READS, LATE_READS = 16, (5, 18)
 #: Some topics are near to almost any text. What is taken off a topic's likeness of what it has,
 #: over the mean of topics, to phrasings of other topics: the nearest so large a share of them.
 POPULARITY, POPULAR_WITH = 0.7, 0.05
@@ -51,114 +55,9 @@ _KEPT, _WORDS = "kept_", "words_"
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Topic:
-    """One thing desks are asked about."""
-
-    name: str
-    #: What catalogs call it.
-    called: tuple[str, ...]
-    #: What catalogs call it that tell less apart: "Security Incident" for a stolen laptop.
-    wider: tuple[str, ...]
-    #: The larger field it belongs to, as catalogs name their categories.
-    field: tuple[str, ...]
-    #: Fields of work of those who solve it, as rosters tend to call them.
-    resolvers: tuple[str, ...]
-    #: Tickets' wording in English.
-    phrases: tuple[str, ...]
-    #: What catalogs in other languages call it.
-    called_elsewhere: tuple[str, ...] = ()
-    #: Tickets' wording in other languages.
-    phrases_elsewhere: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wording:
-    """What one language says of one topic."""
-
-    called: tuple[str, ...]
-    phrases: tuple[str, ...]
-
-
-def read_wordings(path: Path) -> dict[str, Wording]:
-    """Wordings by topic of one language's file; raises ValueError when it is not one.
-
-    `# topic`, then a line each: `= name` as catalogs have it, and phrasings.
-    """
-    listed: dict[str, tuple[list[str], list[str]]] = {}
-    current: tuple[list[str], list[str]] | None = None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        text = line.strip()
-        if text.startswith("# "):
-            current = listed.setdefault(text[2:], ([], []))
-        elif text and current is None:
-            raise ValueError(f"{path.name}: {text[:40]!r} comes before any topic")
-        elif text.startswith("= ") and current is not None:
-            current[0].append(text[2:])
-        elif text and current is not None:
-            current[1].append(text)
-    return {
-        topic: Wording(called=tuple(called), phrases=tuple(phrases))
-        for topic, (called, phrases) in listed.items()
-    }
-
-
-def bank_files(path: Path = FILE) -> list[Path]:
-    """The files a bank is made of: itself and its languages."""
-    return [path, *sorted((path.parent / PHRASES).glob("*.txt"))]
-
-
-def bank_state(path: Path = FILE) -> str:
-    """Hash of the bank's files as they are on disk."""
-    said = [LAYOUT, *(file.read_bytes() for file in bank_files(path))]
-    return hashlib.sha256(b"\0".join(said)).hexdigest()[:16]
-
-
 def bank_key(encoders: Encoders, path: Path = FILE) -> str:
     """Says what vectors of a bank are made from: the encoders' weights and the bank's files."""
-    return f"{encoders.weights}|{bank_state(path)}"
-
-
-@cache
-def read_topics(path: Path = FILE) -> tuple[Topic, ...]:
-    """The topics of a bank file and its languages; raises ValueError when it is not one."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    raw: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 (both safe)
-    wordings = {file.stem: read_wordings(file) for file in bank_files(path)[1:]}
-    names = {entry["name"] for entry in raw["topics"]}
-    for language, listed in wordings.items():
-        if unknown := sorted(set(listed) - names):
-            raise ValueError(f"{language}.txt: {unknown[0]!r} is no topic of {path.name}")
-    topics = [_topic(entry, raw["fields"], wordings) for entry in raw["topics"]]
-    for topic in topics:
-        said = (*topic.called, *topic.wider, *topic.resolvers, *topic.phrases)
-        if not (topic.phrases and topic.called and topic.wider) or not all(
-            isinstance(text, str) for text in said
-        ):
-            raise ValueError(
-                f"{path.name}: topic {topic.name!r} lacks names or phrasings, or one is no text"
-            )
-    return tuple(topics)
-
-
-def _topic(entry: Any, fields: Any, wordings: Mapping[str, Mapping[str, Wording]]) -> Topic:
-    nothing = Wording(called=(), phrases=())
-    own = wordings.get(ENGLISH, {}).get(entry["name"], nothing)
-    others = [
-        listed.get(entry["name"], nothing)
-        for language, listed in sorted(wordings.items())
-        if language != ENGLISH
-    ]
-    return Topic(
-        name=entry["name"],
-        called=(*entry["called"], *own.called),
-        wider=tuple(entry["wider"]),
-        field=tuple(fields[entry["field"]]),
-        resolvers=tuple(entry["resolvers"]),
-        phrases=own.phrases,
-        called_elsewhere=tuple(name for wording in others for name in wording.called),
-        phrases_elsewhere=tuple(text for wording in others for text in wording.phrases),
-    )
+    return f"{encoders.weights}|{LAYOUT}|{bank_state(path)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +65,10 @@ class _Said:
     """A text of the bank, and what there is to know before it is read."""
 
     text: str
-    english: bool
+    #: "" for names that are not English.
+    language: str
     #: Whether E5 reads it too.
-    late: bool
+    late: bool = False
 
 
 class TopicBank:
@@ -179,31 +79,17 @@ class TopicBank:
     ) -> None:
         self.topics = read_topics(path)
         self._encoders = encoders
-        self.version = hashlib.sha256(LAYOUT + repr(self.topics).encode()).hexdigest()[:12]
-        nothing: tuple[str, ...] = ()
-        parts = {
-            "phrases": [(t.phrases, t.phrases_elsewhere) for t in self.topics],
-            "called": [(t.called, t.called_elsewhere) for t in self.topics],
-            "wider": [(t.wider, nothing) for t in self.topics],
-            "field": [(t.field, nothing) for t in self.topics],
-            "resolvers": [(t.resolvers, nothing) for t in self.topics],
-        }
-        said = [
-            _Said(text=text, english=not elsewhere, late=place in late)
-            for kind, listed in parts.items()
-            for both in listed
-            for elsewhere, texts in enumerate(both)
-            for late in (_spread(len(texts), LATE_READS[elsewhere] * (kind == "phrases")),)
-            for place, text in enumerate(texts)
-        ]
+        self.version = hashlib.sha256((LAYOUT + repr(self.topics)).encode()).hexdigest()[:12]
+        kinds = _kinds(self.topics)
+        said = [one for listed in kinds.values() for texts in listed for one in texts]
         read = {name: self._read_by(name, said) for name in encoders.names}
         cache, key = (model_dir or BUNDLED) / CACHE_NAME, bank_key(encoders, path)
         cached = read_cache(cache, key)
         arrays = cached or packed([one.text for one in said], read, encoders.vectors)
         #: Numbers that are made from the vectors and kept beside them.
         self._kept = {_KEPT + name: part for name, part in _under(_KEPT, arrays).items()}
-        english = np.array([one.english for one in said], np.float32)
-        self._lay_out(Vectors(arrays, read), english, parts)
+        sizes = {kind: [len(texts) for texts in listed] for kind, listed in kinds.items()}
+        self._lay_out(Vectors(arrays, read), [one.language for one in said], sizes)
         words = _under(_WORDS, arrays) or _words_of(self.topics)
         self._words = TopicWords(words)
         if cached is None:
@@ -216,33 +102,35 @@ class TopicBank:
                     write_atomically(cache, named)
 
     def _lay_out(
-        self,
-        vectors: Vectors,
-        english: Floats,
-        parts: Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]],
+        self, vectors: Vectors, languages: Sequence[str], kinds: Mapping[str, Sequence[int]]
     ) -> None:
-        """Groups of texts by kind, and phrasings by language."""
+        """Groups of texts by kind, of which each topic has so many, and phrasings by language."""
+        every = np.array(languages, "<U2")
+        english = (every == ENGLISH).astype(np.float32)
+
+        def group(rows: NDArray[np.int64], sizes: Sequence[int]) -> Group:
+            parts = vectors.of(rows)
+            texts = Embedded(parts=parts, english=english[rows], languages=every[rows])
+            return Group(texts, sizes)
+
         self._groups: dict[str, Group] = {}
         start = 0
-        for kind, listed in parts.items():
-            sizes = [len(own) + len(elsewhere) for own, elsewhere in listed]
-            rows = np.arange(start, start + sum(sizes))
-            some = Embedded(parts=vectors.of(rows), english=english[rows])
-            self._groups[kind] = Group(some, sizes)
+        for kind, sizes in kinds.items():
+            self._groups[kind] = group(np.arange(start, start + sum(sizes)), sizes)
             start += sum(sizes)
-        every = self._groups["phrases"]
+        # Phrasings are the first of the bank's texts, so their rows are also those of all.
+        phrases = self._groups["phrases"]
+        owners, topics = phrases.owners, len(self.topics)
 
         def chosen(kept: NDArray[np.bool_]) -> Group:
-            # Phrasings are the first of the bank's texts, so their rows are also those of all.
-            rows = np.flatnonzero(kept)
-            texts = Embedded(parts=vectors.of(rows), english=english[rows])
-            return Group(texts, np.add.reduceat(kept.astype(int), every.starts).tolist())
+            return group(np.flatnonzero(kept), np.bincount(owners[kept], minlength=topics).tolist())
 
-        #: What English texts are compared with, and what E5 reads.
-        self._own = chosen(every.embedded.english == 1)
+        said = every[: len(owners)]
+        #: Phrasings by language: a text is compared with those in its own and in English.
+        self._spoken = {language: chosen(said == language) for language in np.unique(said).tolist()}
         self._late: Group | None = None
         if LATE in vectors.read:
-            self._late = chosen(vectors.read[LATE][: len(every.embedded)])
+            self._late = chosen(vectors.read[LATE][: len(owners)])
 
     def near(self, kind: str, keys: Embedded) -> Floats:
         """Likeness of each topic (row) to each key (column) by its best text of a kind.
@@ -267,28 +155,45 @@ class TopicBank:
     def similarity(self, texts: Embedded, count: int = 2) -> Floats:
         """How near each text (row) is to each topic (column), by so many phrasings, -1 to 1.
 
-        English texts are compared with English phrasings, others with all.
+        English texts are compared with English phrasings, others with those in their language too,
+        and their glossary readings, which are English, with English ones.
         """
         near = np.zeros((len(texts), len(self.topics)), np.float32)
         for english, rows in _by_language(texts):
             near[rows] = self._nearest(texts[rows], english, count)
+        if len(rows := texts.glossed):
+            ours = self._spoken[ENGLISH]
+            likeness = texts.parts[ENGLISH_READER][rows] @ ours.embedded.parts[ENGLISH_READER].T
+            near[rows] = mixed_in(near[rows], ours.nearest(likeness, count), texts.english[rows])
         return near
 
     def _nearest(self, texts: Embedded, english: bool, count: int) -> Floats:
-        group = self._own if english else self._groups["phrases"]
+        """The same without glossaries, for texts that are all English or all not."""
         known = texts.only(_readers(texts.parts, english))
-        plain = known.only(set(known.parts) - {LATE})
-        late = np.flatnonzero(np.any(known.parts.get(LATE, np.zeros((1, 1))), axis=1))
-        if self._late is None or not len(late):
-            return group.nearest(self._encoders.similarity(plain, group.embedded), count)
-        # E5 reads slowly and so not all phrasings: topics' likeness is added, not phrasings'.
-        by_use, by_late = self._encoders.halves(known[late], group.embedded, self._late.embedded)
+        if english:
+            ours = self._spoken[ENGLISH]
+            return ours.nearest(self._encoders.similarity(known, ours.embedded), count)
         near = np.zeros((len(texts), len(self.topics)), np.float32)
-        near[late] = group.nearest(by_use, count) + self._late.nearest(by_late, count)
-        rest = np.setdiff1d(np.arange(len(texts)), late)
-        if len(rest):
-            found = self._encoders.similarity(plain[rest], group.embedded)
-            near[rest] = group.nearest(found, count)
+        late = np.any(known.parts.get(LATE, np.zeros((len(texts), 1))), axis=1)
+        late &= self._late is not None
+        for language in np.unique(texts.languages).tolist():
+            there = texts.languages == language
+            for rows in (np.flatnonzero(there & late), np.flatnonzero(there & ~late)):
+                if len(rows):
+                    near[rows] = self._in_language(
+                        known[rows], language, bool(late[rows[0]]), count
+                    )
+        return near
+
+    def _in_language(self, texts: Embedded, language: str, late: bool, count: int) -> Floats:
+        plain = texts.only(set(texts.parts) - {LATE})
+        likeness = self._encoders.by_use if late else self._encoders.similarity
+        groups = [self._spoken[name] for name in (ENGLISH, language) if name in self._spoken]
+        near = nearest_of([g.tops(likeness(plain, g.embedded), count) for g in groups])
+        if late and self._late is not None:
+            # E5 reads slowly and so not all phrasings: topics' likeness is added, not phrasings'.
+            by_late = self._encoders.by_late(texts, self._late.embedded)
+            near += self._late.nearest(by_late, count)
         return near
 
     def read(self, texts: Embedded, raw: Sequence[str]) -> tuple[Floats, Floats]:
@@ -296,13 +201,24 @@ class TopicBank:
 
         `raw` are the same texts as strings.
         """
-        near = self.similarity(texts, NEAREST)
+        popular = np.zeros((len(texts), len(self.topics)), np.float32)
         for english, rows in _by_language(texts):
-            popular = self._popularity(_readers(texts.parts, english), english)
-            near[rows] -= np.float32(POPULARITY) * popular
+            popular[rows] = self._popularity(_readers(texts.parts, english), english)
+        if len(rows := texts.glossed):
+            of_glosses = self._popularity((ENGLISH_READER,), english=True)
+            popular[rows] = mixed_in(popular[rows], of_glosses, texts.english[rows])
+        near = self.similarity(texts, NEAREST) - np.float32(POPULARITY) * popular
         trust = (near.max(axis=1) - ALIEN) / (FAMILIAR - ALIEN)
-        odds = np.float32(MEANING) * near + np.float32(WORDS) * self._words(raw)
+        odds = np.float32(MEANING) * near + np.float32(WORDS) * self._said(texts, raw)
         return odds, np.clip(trust, 0, 1).astype(np.float32)
+
+    def _said(self, texts: Embedded, raw: Sequence[str]) -> Floats:
+        """Log odds of topics by words: a text's own, and those of its glossary reading."""
+        odds = self._words(raw)
+        if len(rows := texts.glossed):
+            in_ours = self._words([read_by_glossary(raw[row]).english for row in rows.tolist()])
+            odds[rows] = mixed_in(odds[rows], in_ours, texts.english[rows])
+        return odds
 
     def knows(self, word: str) -> bool:
         """Whether any phrasing has a word that begins like this one; see `plain_words`."""
@@ -322,6 +238,8 @@ class TopicBank:
         for names in (self._encoders.names, self._encoders.quick):
             for english in (True, False):
                 self._popularity(_readers(names, english), english)
+        if ENGLISH_READER in self._encoders.names:
+            self._popularity((ENGLISH_READER,), english=True)
 
     def _popularity(self, names: Sequence[str], english: bool) -> Floats:
         """How near topics are to phrasings of others by some encoders, over the mean of topics."""
@@ -332,7 +250,10 @@ class TopicBank:
             rows = np.flatnonzero(ours) if ours.any() else np.arange(len(ours))
             rows = rows[:: -(-len(rows) // ASKED)]
             parts = {name: group.embedded.parts[name][rows] for name in names}
-            asked = Embedded(parts=parts, english=group.embedded.english[rows])
+            all_of = group.embedded
+            asked = Embedded(
+                parts=parts, english=all_of.english[rows], languages=all_of.languages[rows]
+            )
             near = self._nearest(asked, english, NEAREST)
             near[np.arange(len(rows)), group.owners[rows]] = -1
             count = max(1, round(POPULAR_WITH * len(rows)))
@@ -343,16 +264,49 @@ class TopicBank:
     def _read_by(self, name: str, said: Sequence[_Said]) -> NDArray[np.bool_]:
         """Which of the bank's texts an encoder reads: none that no text would meet."""
         alone = len(self._encoders.names) == 1
-        if name in ENGLISH_ONLY and not alone:
-            return np.array([one.english for one in said])
+        if name == ENGLISH_READER and not alone:
+            return np.array([one.language == ENGLISH for one in said])
         if name == LATE:
             return np.array([one.late for one in said])
         return np.ones(len(said), bool)
 
 
+def _kinds(topics: Sequence[Topic]) -> dict[str, list[list[_Said]]]:
+    """The texts of a bank that encoders read, by kind, those of each topic; English ones first."""
+
+    def names(texts: Sequence[str], language: str = ENGLISH) -> list[_Said]:
+        return [_Said(text=text, language=language) for text in texts]
+
+    return {
+        "phrases": [_phrasings(topic) for topic in topics],
+        "called": [names(t.called) + names(t.called_elsewhere, "") for t in topics],
+        "wider": [names(topic.wider) for topic in topics],
+        "field": [names(topic.field) for topic in topics],
+        "resolvers": [names(topic.resolvers) for topic in topics],
+    }
+
+
+def _phrasings(topic: Topic) -> list[_Said]:
+    late = _spread(len(topic.phrases), LATE_READS[0])
+    own = [
+        _Said(text=text, language=ENGLISH, late=place in late)
+        for place, text in enumerate(topic.phrases)
+    ]
+    elsewhere = list(zip(topic.phrases_elsewhere, topic.languages_elsewhere, strict=True))
+    read: list[tuple[str, str]] = []
+    for language in dict.fromkeys(topic.languages_elsewhere):
+        said = [pair for pair in elsewhere if pair[1] == language]
+        read += [said[place] for place in sorted(_spread(len(said), READS))]
+    late = _spread(len(read), LATE_READS[1])
+    return own + [
+        _Said(text=text, language=language, late=place in late)
+        for place, (text, language) in enumerate(read)
+    ]
+
+
 def _readers(names: Iterable[str], english: bool) -> tuple[str, ...]:
     """Those of some encoders that read English, or other languages, in order."""
-    unfit = {LATE} if english else ENGLISH_ONLY
+    unfit = {LATE if english else ENGLISH_READER}
     return tuple(sorted(set(names) - unfit or set(names)))
 
 

@@ -199,7 +199,7 @@ def _centres(packed: Mapping[str, Array]) -> dict[str, Array]:
     # Here, not above: all three import this module.
     from triagedesk.classify.encoders.e5 import E5  # noqa: PLC0415
     from triagedesk.classify.encoders.use import Use  # noqa: PLC0415
-    from triagedesk.classify.topics import read_topics  # noqa: PLC0415
+    from triagedesk.classify.topic_file import read_topics  # noqa: PLC0415
 
     said = [text for topic in read_topics() for text in (*topic.phrases, *topic.phrases_elsewhere)]
     some = said[:: max(1, len(said) // CENTRE_OF)]
@@ -222,13 +222,9 @@ def prepare_topics(folder: Path, bank: Path | None = None) -> bool:
     """
     # Here, not above: both import this module.
     from triagedesk.classify.encoders import load_encoders  # noqa: PLC0415
+    from triagedesk.classify.topic_file import FILE  # noqa: PLC0415
     from triagedesk.classify.topic_vectors import cached_key  # noqa: PLC0415
-    from triagedesk.classify.topics import (  # noqa: PLC0415
-        CACHE_NAME,
-        FILE,
-        TopicBank,
-        bank_key,
-    )
+    from triagedesk.classify.topics import CACHE_NAME, TopicBank, bank_key  # noqa: PLC0415
 
     encoders = load_encoders(folder)
     if cached_key(folder / CACHE_NAME) == bank_key(encoders, bank or FILE):

@@ -15,6 +15,7 @@ from triagedesk.catalog import CatalogEntry
 from triagedesk.classify.encoders import Embedded, Encoders
 from triagedesk.classify.encoders.ngrams import content_words
 from triagedesk.classify.evidence import WordGains, content, phrases
+from triagedesk.classify.glossary import read_by_glossary
 from triagedesk.classify.own_words import OwnWords
 from triagedesk.classify.residual import Residual, residual
 from triagedesk.classify.topics import TopicBank, softmax
@@ -128,7 +129,9 @@ class ZeroShot:
         spread = (1 - TOPIC_FLOOR) * expected + self._floor
         logits = np.float32(STEEPNESS) * self._by_parts(texts, likeness)
         logits += np.float32(TOPIC_WEIGHT) * trust[:, None] * np.log(spread)
-        logits += np.float32(WORD_WEIGHT) * self._shared_words(raw) + self._own_words(raw)
+        logits += np.float32(WORD_WEIGHT) * self._shared_words(
+            _with_readings(texts, raw)
+        ) + self._own_words(raw)
         fit = np.full(len(texts), -1.0, np.float32)
         if self.specific.any():
             fit = likeness[:, self.specific].max(axis=1)
@@ -274,6 +277,14 @@ class ZeroShot:
                 for entry, share in self._words[word]:
                     shared[row, entry] += share
         return shared
+
+
+def _with_readings(texts: Embedded, raw: Sequence[str]) -> list[str]:
+    """Texts, with their glossary readings where there are any."""
+    said = list(raw)
+    for row in texts.glossed.tolist():
+        said[row] += "\n" + read_by_glossary(raw[row]).english
+    return said
 
 
 def _floats(

@@ -1,4 +1,7 @@
-"""Text -> vectors: MiniLM and USE for English, USE and E5 for the rest, n-grams without any."""
+"""Text -> vectors: MiniLM and USE for English, USE and E5 for the rest, n-grams without any.
+
+MiniLM also reads other languages, by a glossary, word by word in English (`glossary`).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from triagedesk.classify.encoders.e5 import E5
 from triagedesk.classify.encoders.integers import IN_INTEGERS, available
 from triagedesk.classify.encoders.language import englishness
 from triagedesk.classify.encoders.ngrams import HashedNgrams
+from triagedesk.classify.glossary import glossaries_version, read_by_glossary
 from triagedesk.classify.shorthand import SHORTHAND, written_out
 from triagedesk.classify.weights import (
     BUNDLED,
@@ -40,6 +44,11 @@ JOINED: Mapping[str, float] = {"minilm": 13.7, "use": 5.3, "ngrams": 5.3}
 #: there (0.2 to 0.5 did about as well). Both are taken about the mean of all texts, and moved to
 #: where USE's plain cosines lie, so that what was set for those holds.
 LATE, LATE_SHARE, LATE_OFFSET = "e5", 0.38, 0.13
+#: The encoder that reads nothing but English, and what its cosine with a text's glossary reading
+#: counts beside all else, where there is one.
+ENGLISH_READER, GLOSSED_SHARE = "minilm", 0.6
+#: Code of its language.
+ENGLISH = "en"
 #: Texts remembered with their vectors (1.8 kB each).
 REMEMBERED_TEXTS = 16_000
 
@@ -88,6 +97,9 @@ class Embedded:
     parts: Mapping[str, Floats]
     #: 1 for English, 0 for another language, between when it cannot be told.
     english: Floats
+    #: Code of each text's language, "" where it is not known. MiniLM has read those that are known,
+    #: by a glossary where that is not English; where it has not, its vector is zero.
+    languages: NDArray[np.str_]
     #: The texts, where some encoder is to read them only when that is asked for.
     texts: tuple[str, ...] = ()
     #: What that encoder said then.
@@ -100,6 +112,7 @@ class Embedded:
         return Embedded(
             parts={name: part[rows] for name, part in self.parts.items()},
             english=self.english[rows],
+            languages=self.languages[rows],
             texts=tuple(np.array(self.texts, object)[rows]) if self.texts else (),
         )
 
@@ -108,7 +121,16 @@ class Embedded:
         kept = set(names)
         # By name: the bank's parts are made when they are asked for.
         parts = {name: self.parts[name] for name in self.parts if name in kept}
-        return Embedded(parts=parts, english=self.english)
+        return Embedded(parts=parts, english=self.english, languages=self.languages)
+
+    @property
+    def glossed(self) -> NDArray[np.int64]:
+        """Rows of the texts that MiniLM read in an English that is not theirs."""
+        if ENGLISH_READER not in self.parts or not len(self):
+            return np.zeros(0, np.int64)
+        foreign = (self.languages != ENGLISH) & (self.languages != "") & (self.english < 1)
+        rows = np.flatnonzero(foreign)
+        return rows[np.any(self.parts[ENGLISH_READER][rows], axis=1)]
 
     @property
     def joined(self) -> Floats:
@@ -127,8 +149,8 @@ class Encoders:
         #: What is not installed and what that costs, in plain words.
         self.missing = missing
         said = [*(f"{model.name}:{model.version}" for model in models), f"shorthand:{SHORTHAND}"]
-        self.version = "+".join(said)
-        #: The same for vectors made by either reader, which are alike to 0.999.
+        self.version = "+".join([*said, f"glossaries:{glossaries_version()}"])
+        #: The same for English texts, by either reader: their vectors are alike to 0.999.
         self.weights = "+".join(part.removesuffix(IN_INTEGERS) for part in said)
         self._remembered: OrderedDict[bytes, dict[str, NDArray[np.float16]]] = OrderedDict()
         #: Requests of a server read side by side.
@@ -164,13 +186,15 @@ class Encoders:
             if len(rows):
                 part[rows] = self._read([texts[row] for row in rows.tolist()], [LATE])[LATE]
             parts[LATE] = part
-        return Embedded(parts=parts, english=english)
+        return Embedded(parts=parts, english=english, languages=_languages(texts, english))
 
     def embed_keys(self, texts: Sequence[str]) -> Embedded:
         """Vectors of what texts are compared with; E5's when the first text needs them."""
+        english = np.array([englishness(text) for text in texts], np.float32)
         return Embedded(
             parts=self._read(texts, self.steady),
-            english=np.array([englishness(text) for text in texts], np.float32),
+            english=english,
+            languages=_languages(texts, english),
             texts=tuple(texts),
         )
 
@@ -189,7 +213,9 @@ class Encoders:
             if fresh:
                 # Half precision: half the memory, and the last digits, which hang on how texts
                 # were batched, are gone.
-                vectors = model.encode([_spoken(by_key[key]) for key in fresh]).astype(np.float16)
+                vectors = model.encode([_spoken(by_key[key], model.name) for key in fresh]).astype(
+                    np.float16
+                )
                 for key, vector in zip(fresh, vectors, strict=True):
                     found[key] = {**found[key], model.name: vector.copy()}
         self._remember(found)
@@ -221,6 +247,9 @@ class Encoders:
                 english = queries.english[rows][:, None]
                 other = self._similarity_of_others(queries[rows], keys)
                 total[rows] = english * total[rows] + (1 - english) * other
+        if ENGLISH_READER in keys.parts and len(rows := queries.glossed):
+            by_gloss = queries.parts[ENGLISH_READER][rows] @ keys.parts[ENGLISH_READER].T
+            total[rows] = mixed_in(total[rows], by_gloss, queries.english[rows])
         return total
 
     def _similarity_of_others(self, queries: Embedded, keys: Embedded) -> Floats:
@@ -231,20 +260,19 @@ class Encoders:
             if LATE not in keys.late:
                 keys.late.update(self._read(keys.texts, [LATE]))
             late = keys.late[LATE]
-        by_use, by_late = self._halves(queries, keys.parts["use"], late)
-        return by_use + by_late
+        return self._by_use(queries, keys.parts["use"]) + _by_late(queries, late)
 
-    def halves(self, queries: Embedded, keys: Embedded, late: Embedded) -> tuple[Floats, Floats]:
-        """Likeness of texts that are not English to keys, by USE, and to others, by E5.
+    def by_use(self, queries: Embedded, keys: Embedded) -> Floats:
+        """Likeness of texts that are not English to keys by USE, as far as it counts beside E5."""
+        return self._by_use(queries, keys.parts["use"])
 
-        Both are weighted: for one key their sum is what `similarity` says.
-        """
-        return self._halves(queries, keys.parts["use"], late.parts[LATE])
+    def by_late(self, queries: Embedded, keys: Embedded) -> Floats:
+        """The same by E5: for one key their sum is what `similarity` says."""
+        return _by_late(queries, keys.parts[LATE])
 
-    def _halves(self, queries: Embedded, keys: Floats, late: Floats) -> tuple[Floats, Floats]:
-        by_use = (1 - LATE_SHARE) * _about(self._centre, queries.parts["use"], keys)
-        by_late = LATE_SHARE * (queries.parts[LATE] @ late.T) + LATE_OFFSET
-        return np.asarray(by_use, np.float32), np.asarray(by_late, np.float32)
+    def _by_use(self, queries: Embedded, keys: Floats) -> Floats:
+        near = (1 - LATE_SHARE) * _about(self._centre, queries.parts["use"], keys)
+        return np.asarray(near, np.float32)
 
     @cached_property
     def _centre(self) -> Floats:
@@ -256,12 +284,31 @@ class Encoders:
         return np.asarray(model.encode(words) @ keys.parts[model.name].T, np.float32)
 
 
-def _spoken(text: str) -> str:
-    return written_out(text) if englishness(text) == 1 else text
+def _spoken(text: str, encoder: str) -> str:
+    """What an encoder is given to read of a text."""
+    if englishness(text) == 1:
+        return written_out(text)
+    return (read_by_glossary(text).english if encoder == ENGLISH_READER else "") or text
+
+
+def _languages(texts: Sequence[str], english: Floats) -> NDArray[np.str_]:
+    pairs = zip(texts, english.tolist(), strict=True)
+    found = [ENGLISH if share == 1 else read_by_glossary(text).language for text, share in pairs]
+    return np.array(found, "<U2")
+
+
+def mixed_in(likeness: Floats, by_gloss: Floats, english: Floats) -> Floats:
+    """What glossary readings say mixed into other likeness, rows by rows."""
+    share = (np.float32(GLOSSED_SHARE) * (1 - english))[:, None]
+    return np.asarray((1 - share) * likeness + share * by_gloss, np.float32)
 
 
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _by_late(queries: Embedded, keys: Floats) -> Floats:
+    return np.asarray(LATE_SHARE * (queries.parts[LATE] @ keys.T) + LATE_OFFSET, np.float32)
 
 
 def _about(centre: Floats, one: Floats, other: Floats) -> Floats:
