@@ -61,11 +61,6 @@ class Glossary:
                 if stem not in self._stems or cut < self._stems[stem][0]:
                     self._stems[stem] = (cut, english)
 
-    @property
-    def size(self) -> int:
-        """How many words and expressions are listed."""
-        return len(self._entries)
-
     def knows(self, words: Sequence[str]) -> int:
         """How many of the words, in lower case, are listed as they stand."""
         return sum(word in self._entries for word in words)

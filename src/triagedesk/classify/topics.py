@@ -38,7 +38,7 @@ CACHE_NAME = "topics.npz"
 RANK_LOSS = 0.05
 #: Steepness of P(topic | text) over similarities alone, over similarities beside words, and what
 #: the log odds of words count.
-STEEPNESS, MEANING, WORDS = 50.0, 22.0, 3.0
+STEEPNESS, MEANING, WORDS = 50.0, 22.0, 4.0
 #: Phrasings a text is compared with in a topic: the nearest so many, by meaning beside words.
 NEAREST = 3
 #: Phrasings of a topic that encoders read in each language but English, at most; words of all
