@@ -52,6 +52,11 @@ def test_a_compound_is_read_by_its_parts() -> None:
     assert said(GERMAN, "Urlaubsantrag") == "vacation request"
 
 
+def test_a_part_that_adds_nothing_leaves_the_other_whole() -> None:
+    german = Glossary("de", parse("haupt = -\nzwei faktor, zweifaktor = two-factor\ncode = code\n"))
+    assert said(german, "Hauptcode Zweifaktorcode") == "code two-factor code"
+
+
 @pytest.mark.parametrize("word", ["imprimantes", "Imprimantes"])
 def test_another_ending_is_the_same_word(word: str) -> None:
     assert said(FRENCH, word) == "printer"
@@ -78,7 +83,7 @@ def test_how_much_is_known_counts_words_alone() -> None:
     assert GERMAN.read(["drucker", ",", "17", "xyzzy"])[1] == 0.5
 
 
-@pytest.mark.parametrize("line", ["drucker printer", "= printer", "drucker = "])
+@pytest.mark.parametrize("line", ["drucker printer", "= printer", "drucker = ", "** = star"])
 def test_a_line_that_is_no_entry_is_named(line: str) -> None:
     with pytest.raises(ValueError, match=r"de\.txt, line 2"):
         parse(f"patrone = cartridge\n{line}\n", "de.txt")

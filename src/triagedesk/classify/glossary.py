@@ -114,7 +114,7 @@ class Glossary:
                 or (self._inflected(plain[end:]) if len(plain) - end > STEM else None)
             )
             if first and rest:
-                return f"{first} {rest}".replace(LEFT_OUT, "").strip() or None
+                return " ".join(part for part in (first, rest) if part != LEFT_OUT) or LEFT_OUT
         return None
 
     def _part(self, plain: str) -> str | None:
@@ -135,7 +135,10 @@ def parse(text: str, name: str = "glossary") -> dict[str, str]:
         if not (sources and sign and english):
             raise ValueError(f"{name}, line {number}: {line[:40]!r} is not `source = english`")
         for source in sources.split(","):
-            entries.setdefault(" ".join(_tokens(source.lower())), english)
+            words = _tokens(source.lower())
+            if not words:
+                raise ValueError(f"{name}, line {number}: {source!r} is no word")
+            entries.setdefault(" ".join(words), english)
     return entries
 
 
