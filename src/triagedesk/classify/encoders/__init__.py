@@ -97,8 +97,8 @@ class Embedded:
     parts: Mapping[str, Floats]
     #: 1 for English, 0 for another language, between when it cannot be told.
     english: Floats
-    #: Code of each text's language, "" where it is not known. A text in another one that is known is
-    #: read by MiniLM through its glossary, but for the topic bank's own: there its vector is zero.
+    #: Code of each text's language, "" where it is not known. A text in another language that is
+    #: known is read by MiniLM through its glossary, but for the topic bank's own: zeros there.
     languages: NDArray[np.str_]
     #: The texts, where some encoder is to read them only when that is asked for.
     texts: tuple[str, ...] = ()
