@@ -213,6 +213,35 @@ def test_without_weights_it_still_classifies_and_says_what_is_missing(
     assert found.label == PRINTER
 
 
+@needs_weights
+def test_what_was_corrected_in_english_holds_in_other_languages() -> None:
+    names = {
+        "Blue": ["coffee machine leaks", "no coffee beans left", "the coffee machine is dirty"],
+        "Green": ["my payslip is wrong", "overtime missing on the payslip", "salary came too late"],
+        "Red": ["my parking space is taken", "barrier of the garage stuck", "no parking permit"],
+    }
+    vague = catalog([("Team", name) for name in names])
+    taught = LocalClassifier(
+        corrections=[
+            Correction(text=text, label=Label("Team", name))
+            for name, said in names.items()
+            for text in said
+        ]
+    )
+    asked = {
+        "La macchina del caffè perde acqua da ieri": "Blue",
+        "Mijn loonstrook klopt niet, de overuren ontbreken": "Green",
+        "Otra vez hay un coche en mi plaza de aparcamiento": "Red",
+        "Na minha folha de vencimento faltam as horas extraordinárias": "Green",
+        "Die Schranke der Tiefgarage geht nicht auf, mein Parkplatz ist nicht erreichbar": "Red",
+        "Il n'y a plus de café dans la machine de l'étage": "Blue",
+    }
+    answers = taught.classify([ticket(text, text) for text in asked], vague).answers
+    assert {text: str(answers[text].label) for text in asked} == {
+        text: f"Team / {name}" for text, name in asked.items()
+    }
+
+
 def test_an_impossible_promise_is_refused() -> None:
     with pytest.raises(ValueError, match="promised_precision"):
         LocalClassifier(promised_precision=1.0)

@@ -19,6 +19,7 @@ from triagedesk.classify.encoders import Encoders
 from triagedesk.classify.encoders.ngrams import HashedNgrams
 from triagedesk.classify.fitting import Fitted, Lessons, fit_lessons
 from triagedesk.classify.shelf import FITTED_ON_DISK, Shelf
+from triagedesk.classify.topic_file import PHRASES
 from triagedesk.classify.topics import TopicBank
 
 LABELS = [Label("Network", "VPN"), Label("Network", "Wi-Fi"), Label("Devices", "Printer")]
@@ -38,9 +39,23 @@ def encoders() -> Encoders:
     return Encoders([HashedNgrams()])
 
 
+TOPICS = """
+fields: {network: [Network], hardware: [Hardware]}
+topics:
+  - {name: tunnel, field: network, called: [VPN], wider: [Remote Access], resolvers: [network]}
+  - {name: printer, field: hardware, called: [Printer], wider: [Devices], resolvers: [hardware]}
+"""
+PHRASINGS = "# tunnel\nthe tunnel is closed\n# printer\nno paper comes out\n"
+
+
 @pytest.fixture(scope="module")
-def bank(encoders: Encoders) -> TopicBank:
-    return TopicBank(encoders)
+def bank(encoders: Encoders, tmp_path_factory: pytest.TempPathFactory) -> TopicBank:
+    # One of its own: the usual bank's vectors, by these encoders, would replace those installed.
+    folder: Path = tmp_path_factory.mktemp("bank")
+    (folder / "bank.yaml").write_text(TOPICS, encoding="utf-8")
+    (folder / PHRASES).mkdir()
+    (folder / PHRASES / "en.txt").write_text(PHRASINGS, encoding="utf-8")
+    return TopicBank(encoders, folder, folder / "bank.yaml")
 
 
 class Fits:

@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Marks = NDArray[np.bool_]
 
 #: Changes whenever the same corrections may give another model.
-FIT_VERSION = "4"
+FIT_VERSION = "5"
 #: Weights of zero-shot, vectors, words, neighbours and class frequency before anything is learned
 #: about them, with some corrections per class; and with next to none.
 PRIOR = np.array([0.3, 1.2, 0.4, 0.3, 0.1], np.float32)
@@ -172,7 +172,7 @@ class _Fitting:
             lessons.zero_shot[self._asked], vectors_out, words_out, near, frequency=frequency
         )
         weights = _weigh(opinions, y, len(self._y) / self._classes)
-        chances = np.exp(log_softmax(opinions @ weights))
+        chances = np.exp(log_softmax(weighed(opinions, weights)))
         by_quick, quick_weights, suffices, first = self._fit_first_look(words_out, chances)
         return Fitted(
             by_vectors=by_vectors,
@@ -230,7 +230,7 @@ class _Fitting:
         models, out = self._out_of_fold(x, strength, [None] * len(self._rounds))
         opinions = np.stack([out, words_out], axis=-1)
         weights = _fit_weights(opinions, self._y[self._asked], QUICK_PRIOR)
-        first = np.exp(log_softmax(opinions @ weights))
+        first = np.exp(log_softmax(weighed(opinions, weights)))
         same = first.argmax(axis=1) == chances.argmax(axis=1)
         model = self._dense(x, self._all_y, strength, models[0])
         return model, weights, _sure(first.max(axis=1), same), first
@@ -282,8 +282,22 @@ def stacked(*parts: Floats, frequency: Floats) -> Floats:
     return np.stack([*parts, same], axis=-1).astype(np.float32)
 
 
+def weighed(opinions: Floats, weights: Floats) -> Floats:
+    """The opinions, along the last axis, as one."""
+    # np.dot and not @, which looks at the processor's floating point flags: on rows as short as
+    # these it once reported an invalid value where the same numbers are sound every other time, as
+    # BLAS makes it do now and then (https://github.com/numpy/numpy/issues/24067).
+    flat = opinions.reshape(-1, opinions.shape[-1])
+    return np.asarray(np.dot(flat, weights).reshape(opinions.shape[:-1]), np.float32)
+
+
 def _weigh(opinions: Floats, y: Ints, per_class: float) -> Floats:
-    """Weights of the opinions by likelihood, held to the prior the fewer corrections there are."""
+    """Weights of the opinions by likelihood, held to the prior the fewer corrections there are.
+
+    Raises FloatingPointError for an opinion that is no number, which none may be.
+    """
+    if not np.isfinite(opinions).all():
+        raise FloatingPointError("an opinion about corrections is no finite number")
     warmth = min(1.0, per_class / WARM)
     prior = np.exp((1 - warmth) * np.log(COLD) + warmth * np.log(PRIOR)).astype(np.float32)
     fitted = _fit_weights(opinions, y, prior)
@@ -299,7 +313,7 @@ def _fit_weights(opinions: Floats, y: Ints, prior: Floats) -> Floats:
 
     def objective(logs: Floats) -> tuple[float, Floats]:
         weights = np.exp(logs)
-        chances = log_softmax(opinions @ weights)
+        chances = log_softmax(weighed(opinions, weights))
         away = logs - centre
         loss = -float(chances[rows, y].sum()) + 0.5 * PRIOR_STRENGTH * float(away @ away)
         expected = np.einsum("nl,nlk->k", np.exp(chances), opinions)

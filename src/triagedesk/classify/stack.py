@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from triagedesk.classify.fitting import Fitted, class_frequency, stacked
+from triagedesk.classify.fitting import Fitted, class_frequency, stacked, weighed
 from triagedesk.classify.logistic import log_softmax
 from triagedesk.classify.nearest import neighbours
 
@@ -35,7 +35,7 @@ class Stack:
         """Log probabilities from the quick vectors and words alone."""
         fitted = self._fitted
         parts = [fitted.by_quick(quick_vectors), fitted.by_words(fitted.lexical(texts))]
-        return log_softmax(np.stack(parts, axis=-1) @ fitted.quick_weights)
+        return log_softmax(weighed(np.stack(parts, axis=-1), fitted.quick_weights))
 
     def __call__(self, vectors: Floats, texts: Sequence[str], zero_shot: Floats) -> Floats:
         """Log probabilities, one row a ticket, one column a class."""
@@ -47,4 +47,4 @@ class Stack:
             neighbours(vectors, self._vectors, self._y, self._classes),
             frequency=self._frequency,
         )
-        return log_softmax(opinions @ fitted.weights)
+        return log_softmax(weighed(opinions, fitted.weights))
