@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,12 @@ def test_another_ending_is_the_same_word(word: str) -> None:
 
 def test_what_lacks_its_accents_is_known() -> None:
     assert said(FRENCH, "reseau") == "network"
+
+
+def test_a_letter_and_its_accent_written_apart_are_one() -> None:
+    text = "Não consigo entrar, a impressão não sai"
+    assert "print" in in_english(text)
+    assert in_english(unicodedata.normalize("NFD", text)) == in_english(text)
 
 
 def test_the_nearest_ending_decides_between_two_words() -> None:

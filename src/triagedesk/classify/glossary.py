@@ -185,7 +185,8 @@ def read_by_glossary(text: str) -> Reading:
 
 def _tokens(text: str) -> list[str]:
     """Words, numbers and punctuation; what is elided stands alone ("l' encre")."""
-    return _TOKEN.findall(text.replace("’", "'"))
+    # Composed: a letter and its mark written apart are no word's end.
+    return _TOKEN.findall(unicodedata.normalize("NFC", text).replace("’", "'"))
 
 
 def _stems(plain: str) -> list[str]:

@@ -87,7 +87,7 @@ class Group:
 
     def nearest(self, near: Floats, count: int) -> Floats:
         """Columns of texts -> columns of topics, by the mean of the nearest `count` of each."""
-        return mean_of_nearest(self.tops(near, count))
+        return mean_of_tops(self.tops(near, count))
 
     def tops(self, near: Floats, count: int) -> Floats:
         """The nearest `count` of each topic: count x rows x topics, `TAKEN` where it has fewer."""
@@ -106,7 +106,7 @@ class Group:
         return out
 
 
-def mean_of_nearest(tops: Floats) -> Floats:
+def mean_of_tops(tops: Floats) -> Floats:
     """Rows x topics: the mean of what `Group.tops` found."""
     there = tops > TAKEN
     total = np.where(there, tops, 0).sum(axis=0)
@@ -116,7 +116,7 @@ def mean_of_nearest(tops: Floats) -> Floats:
 def nearest_of(groups: Sequence[Floats]) -> Floats:
     """The same of several groups' tops: the nearest of all of them, as many as of each."""
     count = len(groups[0])
-    return mean_of_nearest(np.sort(np.concatenate(groups), axis=0)[-count:])
+    return mean_of_tops(np.sort(np.concatenate(groups), axis=0)[-count:])
 
 
 def packed(

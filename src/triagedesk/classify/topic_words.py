@@ -8,7 +8,6 @@ their first letters, which brings most inflected forms together.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from triagedesk.classify.glossary import without_accents
 
 Floats = NDArray[np.float32]
 
@@ -33,11 +34,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 def plain_words(text: str) -> list[str]:
     """Words in lower case and without accents."""
-    plain = text[:LONGEST].lower()
-    if not plain.isascii():
-        parts = unicodedata.normalize("NFKD", plain)
-        plain = "".join(char for char in parts if not unicodedata.combining(char))
-    return _WORD.findall(plain)
+    return _WORD.findall(without_accents(text[:LONGEST].lower()))
 
 
 def features(text: str) -> list[str]:
